@@ -1,0 +1,228 @@
+package checks
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/boxdoctor/boxdoctor/internal/assess"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/version"
+)
+
+// develMissing is the id of the check in the middle of the founding case.
+const develMissing = "kernel.devel_missing"
+
+// buildNeeds are the sections that assess.BuildNeeded reads.
+var buildNeeds = []facts.Key{facts.KeySystem, facts.KeyKernel, facts.KeyModules, facts.KeyAdditions}
+
+var _ = register(Check{
+	ID: develMissing, Title: "The running kernel can build modules", Target: OnGuest, Severity: finding.Critical,
+	Rows:  []string{"K1", "K2", "K5", "K6", "K7", "K8", "K9"},
+	Needs: with(facts.KeyPackages, facts.KeyResolve), After: []string{reachable}, VirtualBoxOnly: true,
+	CausedBy: []string{"locks.versionlock", "locks.exclude", "locks.hold", "repositories.end_of_life", "repositories.answer", "kernel.reboot_pending"},
+	Fix:      "kernel.devel",
+	Why: "The Guest Additions compile their modules in the guest, against the headers of the kernel that runs. Without the " +
+		"kernel-devel (linux-headers) package of exactly that kernel nothing is built, and no share can be mounted. " +
+		"kernel-headers is not enough: it holds the headers of the C library, not those of the kernel.",
+	Looks:  "/lib/modules/$(uname -r)/build and the include folder behind it; rpm -qa or dpkg -l",
+	Source: "guest-catalogue K1, K2, K5-K9",
+	Eval:   evalDevelMissing,
+})
+
+func evalDevelMissing(f *facts.Facts) finding.Verdict {
+	tree, err := assess.RunningTree(f)
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	if assess.HasHeaders(tree) {
+		return finding.Passf("headers of %s are installed", tree.Release)
+	}
+	needed, err := assess.BuildNeeded(f)
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	if !needed {
+		return finding.Passf("not installed for %s, and not needed now: the modules are built", tree.Release)
+	}
+	names, err := assess.NamesFor(f, tree.Release)
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	v := finding.Failf("%s is not installed, so no module can be built for the running kernel%s", names.Devel, otherDevel(f, names, tree))
+	return v.Diff(names.Devel, develGot(f, names)).Advise("repair it", "boxdoctor fix --only kernel.devel").
+		Advise("or by hand in the guest", installCommand(f, names.Devel))
+}
+
+// otherDevel says what is there instead, which is what confuses people (rows K2, K5, K8).
+func otherDevel(f *facts.Facts, n assess.Names, t facts.KernelTree) string {
+	switch others := installedVersions(f, n.Kernel.Devel); {
+	case t.Build != "" && !t.BuildOK && len(others) == 0:
+		return fmt.Sprintf(" (the link to %s is dangling)", t.Build)
+	case len(others) > 0:
+		return fmt.Sprintf(" (%s is installed for %s, but %s runs)", n.Kernel.Devel, strings.Join(others, ", "), t.Release)
+	case n.Kernel.Headers != n.Kernel.Devel && len(installedVersions(f, n.Kernel.Headers)) > 0:
+		return fmt.Sprintf(" (%s alone is not enough)", n.Kernel.Headers)
+	}
+	return ""
+}
+
+func develGot(f *facts.Facts, n assess.Names) string {
+	if vs := installedVersions(f, n.Kernel.Devel); len(vs) > 0 {
+		return n.Kernel.Devel + " " + strings.Join(vs, ", ")
+	}
+	return "no " + n.Kernel.Devel
+}
+
+func installedVersions(f *facts.Facts, name string) []string {
+	var out []string
+	for _, p := range f.Guest.Packages.Or(facts.Packages{}).Installed {
+		if p.Name == name {
+			out = append(out, p.Version)
+		}
+	}
+	return out
+}
+
+// installCommand is how a person installs a package in this guest.
+func installCommand(f *facts.Facts, pkg string) string {
+	switch m := f.Guest.System.Or(facts.System{}).Manager; m {
+	case "apt":
+		return "sudo apt-get install " + pkg
+	case "pacman":
+		return "sudo pacman -S " + pkg
+	case "":
+		return ""
+	default:
+		return "sudo " + m + " install " + pkg
+	}
+}
+
+var _ = register(Check{
+	ID: "kernel.tree_missing", Title: "The running kernel's modules are on disk", Target: OnGuest, Severity: finding.Critical,
+	Rows: []string{"K11"}, Needs: []facts.Key{facts.KeyKernel}, After: []string{reachable}, Fix: "kernel.reboot",
+	Why:    "When an update replaced the kernel package, /lib/modules has no folder for the kernel that still runs: no module at all can be loaded until a reboot.",
+	Looks:  "/lib/modules/$(uname -r)",
+	Source: "guest-catalogue K11",
+	Eval:   evalTreeMissing,
+})
+
+func evalTreeMissing(f *facts.Facts) finding.Verdict {
+	k, err := f.Guest.Kernel.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	tree := assess.Tree(k, k.Running)
+	if tree.HasModules || len(k.BootImages) == 0 || !anyTree(k) {
+		// No kernel image in /boot and no module tree at all: a container or a monolithic kernel.
+		return finding.Passf("kernel %s", k.Running)
+	}
+	if !anyBootable(k) {
+		return finding.Passf("kernel %s runs from outside this file system", k.Running)
+	}
+	return finding.Failf("/lib/modules/%s is gone: another kernel was installed over the one that runs", k.Running).
+		Diff("/lib/modules/"+k.Running, strings.Join(releases(k), ", ")).Advise("restart into the installed kernel", "vagrant reload")
+}
+
+func anyTree(k facts.Kernel) bool {
+	for _, t := range k.Trees {
+		if t.HasModules {
+			return true
+		}
+	}
+	return false
+}
+
+func anyBootable(k facts.Kernel) bool {
+	for _, image := range k.BootImages {
+		if image == k.Running {
+			return true
+		}
+	}
+	return false
+}
+
+func releases(k facts.Kernel) []string {
+	var out []string
+	for _, t := range k.Trees {
+		if t.HasModules {
+			out = append(out, t.Release)
+		}
+	}
+	return out
+}
+
+var _ = register(Check{
+	ID: "kernel.reboot_pending", Title: "The kernel that boots next is the one that runs", Target: OnGuest, Severity: finding.Major,
+	Rows: []string{"K2", "K4"}, Needs: buildNeeds, After: []string{reachable}, Fix: "kernel.reboot",
+	CausedBy: []string{"locks.versionlock", "locks.exclude", "locks.hold"},
+	Why:      "A newer kernel is installed but not booted. What is diagnosed now may be different after the next boot; headers are often there only for the newer kernel.",
+	Looks:    "grubby --default-kernel, else the boot loader's default entry, else the newest /boot/vmlinuz; /run/reboot-required",
+	Source:   "guest-catalogue K2, K4",
+	Eval:     evalRebootPending,
+})
+
+func evalRebootPending(f *facts.Facts) finding.Verdict {
+	k, err := f.Guest.Kernel.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	if (k.Default == "" || k.Default == k.Running) && !k.RebootRequired {
+		return finding.Passf("kernel %s runs and boots next", k.Running)
+	}
+	if k.Default == "" || k.Default == k.Running {
+		return finding.Warnf("the guest asks for a reboot after an update").Advise("restart it", "vagrant reload")
+	}
+	v := finding.Warnf("kernel %s runs, %s boots next (%s)", k.Running, k.Default, k.DefaultFrom)
+	if helps, err := rebootHelps(f, k); err == nil && helps {
+		v = finding.Failf("kernel %s runs, but the headers are there only for %s, which boots next", k.Running, k.Default)
+	}
+	return v.Diff(k.Default, k.Running).Advise("restart the guest", "vagrant reload")
+}
+
+// rebootHelps: modules must be built, and only the next kernel can build them.
+func rebootHelps(f *facts.Facts, k facts.Kernel) (bool, error) {
+	needed, err := assess.BuildNeeded(f)
+	return needed && !assess.HasHeaders(assess.Tree(k, k.Running)) && assess.HasHeaders(assess.Tree(k, k.Default)), err
+}
+
+var _ = register(Check{
+	ID: "kernel.next_boot", Title: "Modules are built for the kernel that boots next", Target: OnGuest, Severity: finding.Major,
+	Rows: []string{"K3"}, Needs: buildNeeds, After: []string{reachable}, VirtualBoxOnly: true, Fix: "additions.next_kernel",
+	CausedBy: []string{develMissing, "additions.installed", "additions.version"},
+	Why:      "Shares work now and fail after the next `vagrant reload`: the modules are built for the running kernel but not for the one that boots next. Oracle's own rebuild hook works only on Debian derivatives.",
+	Looks:    "misc/vboxguest.ko and misc/vboxsf.ko below /lib/modules/KERNEL of the default boot entry",
+	Source:   "guest-catalogue K3 (VAG #7937)",
+	Eval:     evalNextBoot,
+})
+
+func evalNextBoot(f *facts.Facts) finding.Verdict {
+	k, err := f.Guest.Kernel.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	if k.Default == "" || k.Default == k.Running {
+		return finding.Passf("the running kernel boots next")
+	}
+	ga, err := f.Guest.Additions.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	if !assess.Oracle(ga) {
+		return finding.Skipf("no Guest Additions of Oracle are installed")
+	}
+	next := assess.Tree(k, k.Default)
+	if _, has := assess.HasModule(next, "vboxguest"); has {
+		return finding.Passf("modules are there for %s", k.Default)
+	}
+	return finding.Warnf("no Guest Additions modules for %s, which boots next: shares will fail after a reboot", k.Default).
+		Diff("/lib/modules/"+k.Default+"/misc/vboxguest.ko", "nothing").
+		Advise("build them now, without a reboot", "sudo /sbin/rcvboxadd quicksetup "+k.Default)
+}
+
+func with(more ...facts.Key) []facts.Key {
+	return append(append([]facts.Key{}, buildNeeds...), more...)
+}
+
+// newer orders kernels for texts.
+func newer(a, b string) bool { return version.CompareKernels(a, b) > 0 }

@@ -1,0 +1,162 @@
+package checks
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/boxdoctor/boxdoctor/internal/assess"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/finding"
+)
+
+var lockNeeds = with(facts.KeyLocks)
+
+var _ = register(Check{
+	ID: "locks.versionlock", Title: "No version lock blocks what is needed", Target: OnGuest, Severity: finding.Critical,
+	Rows: []string{"L1", "L2", "L3", "L4"}, Needs: lockNeeds, After: []string{reachable}, VirtualBoxOnly: true, Fix: "kernel.devel",
+	CausedBy: []string{"locks.interrupted"},
+	Why: "A versionlock entry hides every other version of a package: the install says that nothing matches although `info` and " +
+		"`list` show the package, because locks are not applied to those. It is the hidden root of many failed Guest Additions builds.",
+	Looks:  "/etc/yum/pluginconf.d/versionlock.{conf,list}, /etc/dnf/plugins/versionlock.{conf,list}, /etc/dnf/versionlock.toml",
+	Source: "guest-catalogue L1-L4",
+	Eval:   lockEval(facts.LockYum, facts.LockDNF, facts.LockDNF5),
+})
+
+var _ = register(Check{
+	ID: "locks.exclude", Title: "No exclude hides what is needed", Target: OnGuest, Severity: finding.Critical,
+	Rows: []string{"L5"}, Needs: lockNeeds, After: []string{reachable}, VirtualBoxOnly: true, Fix: "kernel.devel",
+	Why:    "exclude=kernel* in yum.conf, dnf.conf or a .repo file hides the packages that a module build needs.",
+	Looks:  "exclude and excludepkgs lines of /etc/yum.conf, /etc/dnf/dnf.conf and /etc/yum.repos.d/*.repo",
+	Source: "guest-catalogue L5",
+	Eval:   lockEval(facts.LockExcl),
+})
+
+var _ = register(Check{
+	ID: "locks.hold", Title: "No hold blocks what is needed", Target: OnGuest, Severity: finding.Critical,
+	Rows: []string{"L6", "L7", "L8"}, Needs: lockNeeds, After: []string{reachable}, VirtualBoxOnly: true, Fix: "kernel.devel",
+	Why:    "A held (apt), locked (zypper) or ignored (pacman) package keeps the headers of the running kernel from being installed.",
+	Looks:  "apt-mark showhold, /etc/zypp/locks, IgnorePkg in /etc/pacman.conf",
+	Source: "guest-catalogue L6-L8",
+	Eval:   lockEval(facts.LockApt, facts.LockZypper, facts.LockPacman),
+})
+
+// lockEval judges locks of some kinds: they fail only when they block a package that is needed now.
+func lockEval(kinds ...string) func(*facts.Facts) finding.Verdict {
+	return func(f *facts.Facts) finding.Verdict {
+		locks, err := f.Guest.Locks.Get()
+		if err != nil {
+			return finding.Cannot(err)
+		}
+		entries := ofKinds(locks.Entries, kinds)
+		if len(entries) == 0 {
+			return finding.Passf("none")
+		}
+		pkg, err := neededDevel(f)
+		if err != nil {
+			return finding.Cannot(err)
+		}
+		blocking := ofKinds(blockingNeeded(f, pkg), kinds)
+		if len(blocking) == 0 {
+			return finding.Passf("%d entries, none of them blocks anything that is needed now", len(entries))
+		}
+		return lockVerdict(pkg, blocking)
+	}
+}
+
+// neededDevel is the package that a module build needs and lacks, or empty.
+func neededDevel(f *facts.Facts) (string, error) {
+	needed, err := assess.BuildNeeded(f)
+	if err != nil || !needed {
+		return "", err
+	}
+	missing, err := assess.DevelMissing(f)
+	if err != nil || !missing {
+		return "", err
+	}
+	names, err := assess.NamesFor(f, f.Guest.Kernel.Or(facts.Kernel{}).Running)
+	return names.Devel, err
+}
+
+func blockingNeeded(f *facts.Facts, pkg string) []facts.Lock {
+	if pkg == "" {
+		return nil
+	}
+	return assess.Blocking(f, pkg)
+}
+
+func ofKinds(in []facts.Lock, kinds []string) []facts.Lock {
+	var out []facts.Lock
+	for _, l := range in {
+		for _, k := range kinds {
+			if l.Kind == k {
+				out = append(out, l)
+			}
+		}
+	}
+	return out
+}
+
+func lockVerdict(pkg string, blocking []facts.Lock) finding.Verdict {
+	var texts []string
+	for _, l := range blocking {
+		texts = append(texts, assess.LockText(l))
+	}
+	return finding.Failf("%s cannot be installed: %s", pkg, lockWords(blocking[0].Kind, len(blocking))).
+		Diff("no lock on "+assess.PackageName(pkg), strings.Join(texts, "; ")).
+		Advise("unlock, install and lock again in one go", "boxdoctor fix --only kernel.devel").
+		Advise("or by hand in the guest", unlockCommand(blocking[0], pkg))
+}
+
+func lockWords(kind string, n int) string {
+	what := map[string]string{
+		facts.LockYum: "yum's versionlock pins another version", facts.LockDNF: "dnf's versionlock pins another version",
+		facts.LockDNF5: "dnf5's versionlock pins another version", facts.LockExcl: "an exclude hides it",
+		facts.LockApt: "it is on hold", facts.LockZypper: "zypper has it locked", facts.LockPacman: "pacman ignores it",
+	}[kind]
+	if n > 1 {
+		what += fmt.Sprintf(" (%d entries)", n)
+	}
+	return what
+}
+
+// unlockCommand is what a person types; entries start with the epoch in yum's list, so a pattern is needed.
+func unlockCommand(l facts.Lock, pkg string) string {
+	name := assess.PackageName(pkg)
+	switch l.Kind {
+	case facts.LockYum:
+		return "sudo yum versionlock delete '*:" + name + "-*'"
+	case facts.LockDNF:
+		return "sudo dnf versionlock delete " + name
+	case facts.LockDNF5:
+		return "sudo dnf5 versionlock delete " + name
+	case facts.LockExcl:
+		return "sudo yum --disableexcludes=all install " + pkg
+	case facts.LockApt:
+		return "sudo apt-mark unhold " + l.Entry
+	case facts.LockZypper:
+		return "sudo zypper removelock " + name
+	}
+	return "sudo pacman -S " + name + "   # answer yes to the question about IgnorePkg"
+}
+
+var _ = register(Check{
+	ID: "locks.interrupted", Title: "No earlier repair left locks open", Target: OnGuest, Severity: finding.Major,
+	Needs: []facts.Key{facts.KeyLocks}, After: []string{reachable}, Fix: "locks.restore",
+	Why:    "boxdoctor takes locks off for one package transaction and restores them on every way out. After a power cut in the middle the originals are still in the guest; they must go back first.",
+	Looks:  "/var/lib/boxdoctor/pending",
+	Source: "issue 1 (locks restored on every exit path)",
+	Eval:   evalInterrupted,
+})
+
+func evalInterrupted(f *facts.Facts) finding.Verdict {
+	l, err := f.Guest.Locks.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	if l.Pending == "" {
+		return finding.Passf("none")
+	}
+	return finding.Failf("an earlier package transaction was cut off before it restored the locks").
+		Diff("no folder in /var/lib/boxdoctor/pending", l.Pending).
+		Advise("put the locks back", "boxdoctor fix --only locks.restore")
+}

@@ -1,0 +1,112 @@
+package checks
+
+import (
+	"strings"
+
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/finding"
+)
+
+// reachable is the id that every other guest check stands on.
+const reachable = "guest.reachable"
+
+var _ = register(Check{
+	ID: reachable, Title: "The guest answers over SSH", Target: OnGuest, Severity: finding.Critical,
+	Why:    "Nothing in the guest can be examined or repaired without a session. `vagrant ssh` would fail in the same way.",
+	Looks:  "dials the NAT forward that VirtualBox has for the guest's port 22, with the machine's own private key",
+	Source: "host-catalogue section 1.9; issue 1 (host keys per VM)",
+	Eval:   evalReachable,
+})
+
+func evalReachable(f *facts.Facts) finding.Verdict {
+	r, err := f.Guest.Reach.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	if !r.OK {
+		v := finding.Verdict{Status: finding.Unknown, Message: r.Error}
+		if r.Command != "" {
+			v = v.Advise("then run boxdoctor again", r.Command)
+		}
+		return v.Diff("a session on "+r.Address, r.Class)
+	}
+	return finding.Passf("connected as %s", r.User)
+}
+
+var _ = register(Check{
+	ID: "guest.legacy_ssh", Title: "The guest's SSH server knows today's algorithms", Target: OnGuest, Severity: finding.Minor,
+	Why:    "Old guests (CentOS 5 and 6) offer only algorithms that are no longer considered safe. boxdoctor allows a named set of them for such a guest; your own ssh may refuse.",
+	Looks:  "the algorithms that the connection ended up with",
+	Source: "issue 1 (legacy set)", After: []string{reachable},
+	Eval: evalLegacySSH,
+})
+
+func evalLegacySSH(f *facts.Facts) finding.Verdict {
+	r, err := f.Guest.Reach.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	if len(r.Legacy) > 0 {
+		return finding.Warnf("connected with boxdoctor's legacy set: %s", strings.Join(r.Legacy, ", ")).
+			Advise("your own ssh may need the same", "ssh -o HostKeyAlgorithms=+ssh-rsa -o PubkeyAcceptedAlgorithms=+ssh-rsa")
+	}
+	return finding.Passf("no legacy algorithm was needed")
+}
+
+// sudoUsable is the id of the check that root-only sections stand on.
+const sudoUsable = "sudo.usable"
+
+var _ = register(Check{
+	ID: sudoUsable, Title: "The login user can become root", Target: OnGuest, Severity: finding.Critical,
+	Rows: []string{"S11"}, Needs: []facts.Key{facts.KeySudo}, After: []string{reachable},
+	Why:   "Vagrant mounts shares, and boxdoctor repairs, by sudo. A password, requiretty or a missing sudoers entry stops both.",
+	Looks: "sudo -n true", Source: "guest-catalogue S11",
+	Eval: evalSudo,
+})
+
+func evalSudo(f *facts.Facts) finding.Verdict {
+	s, err := f.Guest.Sudo.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	user := f.Machine.User
+	rule := "echo '" + user + " ALL=(ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/" + user
+	if !plainName(user) {
+		rule = "sudo visudo"
+	}
+	v := finding.Failf("sudo does not work: %s", s.Text).Diff("sudo without questions", s.State)
+	switch s.State {
+	case facts.SudoRoot:
+		return finding.Passf("logged in as root")
+	case facts.SudoOK:
+		return finding.Passf("sudo works")
+	case facts.SudoPassword:
+		return v.Advise("give boxdoctor the password in a variable", "export "+sudoVariable(f.Machine.Name)+"=…").
+			Advise("or let the user run sudo without one, in the guest", rule)
+	case facts.SudoTTY:
+		return v.Advise("sudoers asks for a terminal (requiretty); take it off in the guest", "sudo visudo   # Defaults:"+user+" !requiretty")
+	case facts.SudoDenied:
+		return v.Advise("the user is not in sudoers; as root in the guest", strings.Replace(rule, "sudo tee", "tee", 1))
+	case facts.SudoMissing:
+		return v.Advise("install sudo as root in the guest, or log in as root", "boxdoctor check --user root")
+	}
+	return v
+}
+
+func plainName(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
+}
+
+// sudoVariable is the environment variable that holds a machine's sudo password (issue 1).
+func sudoVariable(machine string) string {
+	up := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+			return r
+		}
+		return '_'
+	}, machine)
+	return "BOXDOCTOR_SUDO_PASSWORD_" + up
+}

@@ -1,0 +1,135 @@
+package checks
+
+import (
+	"net/url"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/boxdoctor/boxdoctor/internal/assess"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/knowledge"
+)
+
+var _ = register(Check{
+	ID: "repositories.end_of_life", Title: "The repositories are where the packages are", Target: OnGuest, Severity: finding.Major,
+	Rows: []string{"L9", "L10", "L11", "L12", "L18"}, Needs: []facts.Key{facts.KeySystem, facts.KeyRepos}, After: []string{reachable}, Fix: "repositories.archive",
+	Why: "When a release reaches its end of life its packages move to an archive and the old host names stop answering: " +
+		"`Could not resolve host: mirrorlist.centos.org`, `Cannot prepare internal mirrorlist`, apt's 404. Nothing can be installed until the repository files say the new place.",
+	Looks:  "os-release against a dated table of ends of life; the hosts in enabled repository files",
+	Source: "guest-catalogue L9-L12, L18",
+	Eval:   evalEndOfLife,
+})
+
+func evalEndOfLife(f *facts.Facts) finding.Verdict {
+	sys, err := f.Guest.System.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	repos, err := f.Guest.Repos.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	moved := assess.MovedRepos(sys, repos)
+	if len(moved) > 0 {
+		return eolVerdict(sys, moved)
+	}
+	if eol, ok := knowledge.EndOfLife(sys.ID, sys.VersionID); ok {
+		return finding.Passf("%s is past its end of life (%s); its repositories point elsewhere already", sys.Pretty, eol.EOL)
+	}
+	return finding.Passf("%d repositories", len(repos.List))
+}
+
+func eolVerdict(sys facts.System, moved []facts.Repo) finding.Verdict {
+	var ids []string
+	for _, r := range moved {
+		ids = append(ids, r.ID)
+	}
+	v := finding.Failf("%s is past its end of life and its repositories have moved", sys.Pretty)
+	if eol, ok := knowledge.EndOfLife(sys.ID, sys.VersionID); ok {
+		v = finding.Failf("%s reached its end of life on %s and its repositories have moved", sys.Pretty, eol.EOL).Diff(eol.Archive, strings.Join(ids, ", "))
+	}
+	return v.Advise("point them at the archive, with a backup of every file", "boxdoctor fix --only repositories.archive")
+}
+
+var _ = register(Check{
+	ID: "repositories.answer", Title: "The repositories answer", Target: OnGuest, Severity: finding.Major,
+	Rows: []string{"L9", "L11", "L13", "L14", "L16", "L17"}, Needs: with(facts.KeyRepos, facts.KeyResolve), After: []string{reachable}, VirtualBoxOnly: true,
+	CausedBy: []string{"repositories.end_of_life", "clock.skew"},
+	Why:      "When a repository does not answer, no package can be installed, whatever else is right.",
+	Looks:    "getent hosts for the hosts of enabled repositories; what the package manager says to `install --assumeno`, within 60 s",
+	Source:   "guest-catalogue L9-L17",
+	Eval:     evalAnswer,
+})
+
+func evalAnswer(f *facts.Facts) finding.Verdict {
+	needed, err := assess.BuildNeeded(f)
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	if !needed {
+		return finding.Passf("nothing has to be installed now")
+	}
+	repos, err := f.Guest.Repos.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	if dead := deadHosts(repos); len(dead) > 0 {
+		return finding.Failf("these hosts of enabled repositories do not resolve in the guest: %s", strings.Join(dead, ", ")).
+			Diff("an address", "none").Advise("look at the guest's name service", "getent hosts "+dead[0]+"; cat /etc/resolv.conf")
+	}
+	res, err := f.Guest.Resolve.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	for _, c := range res.Candidates {
+		if c.State == facts.CandError {
+			return finding.Failf("the package manager cannot use its repositories").Diff("an answer", oneLine(c.Text)).
+				Advise("see for yourself in the guest", makeCache(f))
+		}
+	}
+	return finding.Passf("%d hosts resolve", len(repos.Hosts))
+}
+
+// deadHosts are hosts that do not resolve, of enabled repositories.
+func deadHosts(r facts.Repos) []string {
+	var out []string
+	for host, state := range r.Hosts {
+		if state == "no" && slices.ContainsFunc(r.List, func(rp facts.Repo) bool { return rp.Enabled && usesHost(rp, host) }) {
+			out = append(out, host)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+func usesHost(r facts.Repo, host string) bool {
+	for _, u := range []string{r.BaseURL, r.MirrorList} {
+		if parsed, err := url.Parse(u); err == nil && parsed.Hostname() == host {
+			return true
+		}
+	}
+	return false
+}
+
+func makeCache(f *facts.Facts) string {
+	switch m := f.Guest.System.Or(facts.System{}).Manager; m {
+	case "apt":
+		return "sudo apt-get update"
+	case "zypper":
+		return "sudo zypper refresh"
+	case "pacman":
+		return "sudo pacman -Syy"
+	default:
+		return "sudo " + m + " makecache"
+	}
+}
+
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > 300 {
+		s = s[:300] + "…"
+	}
+	return s
+}

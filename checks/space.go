@@ -1,0 +1,133 @@
+package checks
+
+import (
+	"fmt"
+	"path"
+
+	"github.com/boxdoctor/boxdoctor/internal/assess"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/finding"
+)
+
+// Room that an installation of Guest Additions needs, in KiB: the ISO (60 MB) in /var, the installation
+// (30 MB) in /opt, the build and the unpacked archive in /tmp, modules and initramfs in /lib and /boot.
+const (
+	needVar  = 150 << 10
+	needOpt  = 100 << 10
+	needTmp  = 120 << 10
+	needBoot = 40 << 10
+	needRoot = 50 << 10
+	// fewInodes is too few for an installation of about 500 files and a kernel-devel tree of 20 000.
+	fewInodes = 25_000
+)
+
+var roomNeeded = map[string]int64{"/": needRoot, "/var": needVar, "/opt": needOpt, "/tmp": needTmp, "/boot": needBoot, "/usr": needOpt}
+
+var _ = register(Check{
+	ID: "space.free", Title: "There is room on the disks", Target: OnGuest, Severity: finding.Critical,
+	Rows: []string{"S6", "S7", "S8"}, Needs: with(facts.KeySpace), After: []string{reachable},
+	Why:    "A full file system breaks `vagrant up` right after \"Mounting shared folders\" (Vagrant edits /etc/fstab), the upload of the ISO, the build, or the new initramfs in /boot.",
+	Looks:  "df -Pk of / /boot /tmp /opt /usr /var",
+	Source: "guest-catalogue S6-S8",
+	Eval:   evalSpace,
+})
+
+func evalSpace(f *facts.Facts) finding.Verdict {
+	list, err := f.Guest.Space.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	needed, err := assess.BuildNeeded(f)
+	building := err == nil && needed
+	for _, s := range list {
+		if v, bad := judgeSpace(s, building); bad {
+			return v
+		}
+	}
+	return finding.Passf("%d file systems", len(list))
+}
+
+// judgeSpace: a full disk fails always; too little for an installation fails only when one is due.
+func judgeSpace(s facts.Space, building bool) (finding.Verdict, bool) {
+	want, ok := roomNeeded[path.Clean(s.Path)]
+	switch {
+	case !ok || s.TotalKB == 0:
+		return finding.Verdict{}, false
+	case s.ReadOnly && s.Path != "/boot":
+		return finding.Failf("%s is mounted read-only", s.Path).Diff("writable", "ro").
+			Advise("look why in the guest", "sudo dmesg | grep -i -E 'remount|I/O error'"), true
+	case s.FreeKB < 2<<10, building && s.FreeKB < want:
+		if building {
+			want = max(want, 2<<10)
+		} else {
+			want = 2 << 10
+		}
+		return finding.Failf("%s has %s left", s.Path, mib(s.FreeKB)).Diff("at least "+mib(want), mib(s.FreeKB)).
+			Advise("see what fills it, in the guest", spaceCommand(s)), true
+	}
+	return finding.Verdict{}, false
+}
+
+// spaceCommand: /boot fills with old kernels, everything else with anything.
+func spaceCommand(s facts.Space) string {
+	switch {
+	case path.Clean(s.Path) == "/boot":
+		return "ls -lh /boot/vmlinuz-*   # remove old kernel packages, never that of uname -r"
+	case s.FS == "tmpfs":
+		return "ls -la " + s.Mount + "   # a tmpfs: df -h " + s.Mount
+	}
+	return "sudo du -xh --max-depth=1 " + s.Mount
+}
+
+func mib(kb int64) string { return fmt.Sprintf("%d MiB", kb>>10) }
+
+var _ = register(Check{
+	ID: "space.inodes", Title: "There are inodes left", Target: OnGuest, Severity: finding.Major,
+	Rows: []string{"S7"}, Needs: with(facts.KeySpace), After: []string{reachable},
+	Why:    "A file system with room but without inodes says `No space left on device` all the same.",
+	Looks:  "df -Pi of / /boot /tmp /opt /usr /var",
+	Source: "guest-catalogue S7",
+	Eval:   evalInodes,
+})
+
+func evalInodes(f *facts.Facts) finding.Verdict {
+	list, err := f.Guest.Space.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	needed, err := assess.BuildNeeded(f)
+	least := int64(100)
+	if err == nil && needed {
+		least = fewInodes
+	}
+	for _, s := range list {
+		if s.FreeInodes >= 0 && s.FreeInodes < least && path.Clean(s.Path) != "/boot" {
+			return finding.Failf("%s has %d inodes left", s.Path, s.FreeInodes).Diff(fmt.Sprintf("at least %d", least), fmt.Sprint(s.FreeInodes)).
+				Advise("see where the many files are, in the guest", "sudo find "+s.Mount+" -xdev -type d -size +100k")
+		}
+	}
+	return finding.Passf("%d file systems", len(list))
+}
+
+var _ = register(Check{
+	ID: "space.noexec", Title: "/tmp allows programs to run", Target: OnGuest, Severity: finding.Minor,
+	Rows: []string{"S10"}, Needs: with(facts.KeySpace), After: []string{reachable}, VirtualBoxOnly: true,
+	Why:    "The installer unpacks itself into /tmp and runs from there. boxdoctor gives it another folder; running it by hand fails.",
+	Looks:  "the mount options of /tmp",
+	Source: "guest-catalogue S10",
+	Eval:   evalNoExec,
+})
+
+func evalNoExec(f *facts.Facts) finding.Verdict {
+	list, err := f.Guest.Space.Get()
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	for _, s := range list {
+		if path.Clean(s.Path) == "/tmp" && s.NoExec {
+			return finding.Warnf("/tmp is mounted noexec").Diff("exec", "noexec").
+				Advise("by hand, unpack elsewhere", "sudo TMPDIR=/var/tmp sh VBoxLinuxAdditions.run --target /var/tmp/ga")
+		}
+	}
+	return finding.Passf("exec")
+}

@@ -1,0 +1,93 @@
+package cmd
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/boxdoctor/boxdoctor/internal/engine"
+)
+
+// checkOptions are those of `boxdoctor check`.
+type checkOptions struct {
+	Machines []string
+	Reach    reachFlags
+	Select   selectFlags
+	Run      runFlags
+	Output   outputFlags
+}
+
+const checkLong = `Examines this computer and the machines, and says what is wrong, why it matters and what to do. Without names:
+every running machine of the Vagrant project found upwards from the current folder. Nothing is changed, nothing is
+written, and vagrant is not called.`
+
+const checkExample = `  boxdoctor check                                   every running machine of the project
+  boxdoctor check web db                            these two
+  boxdoctor check --only mount,kernel               two areas of checks
+  boxdoctor check --format json | jq .summary       for programs
+  boxdoctor check --output json=report.json         text here, JSON there
+  vagrant ssh-config >cfg; boxdoctor check --ssh-config cfg
+  boxdoctor check --ssh vagrant@127.0.0.1:2222 -i ~/.vagrant.d/insecure_private_key`
+
+// newCheckCmd reads the flags; run gets them validated.
+func newCheckCmd(a *app, run func(context.Context, *checkOptions) error) *cobra.Command {
+	o := &checkOptions{}
+	c := &cobra.Command{
+		Use: "check [MACHINE…]", Short: "Examine machines; changes nothing (the same as boxdoctor alone)",
+		Long: checkLong, Example: checkExample, Annotations: withExitCodes,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.Machines = args
+			if err := o.validate(); err != nil {
+				return err
+			}
+			return run(c.Context(), o)
+		},
+	}
+	o.Select.add(c.Flags())
+	o.Output.add(c.Flags())
+	o.Run.add(c.Flags())
+	o.Reach.add(c.Flags())
+	completeIDs(c)
+	return c
+}
+
+func (o *checkOptions) validate() error {
+	for _, err := range []error{o.Reach.validate(o.Machines), o.Select.validate(), o.Run.validate()} {
+		if err != nil {
+			return err
+		}
+	}
+	return o.Output.validate()
+}
+
+// runCheck examines and reports.
+func (a *app) runCheck(ctx context.Context, o *checkOptions) error {
+	s := a.begin(ctx, "check", o.Output.Verbose, func(string) string {
+		return "Ctrl-C: ending the examination; nothing was changed. Press Ctrl-C again to return at once."
+	}, nil)
+	ms, notes, _, err := s.machines(o.Reach, o.Machines)
+	if err != nil {
+		return s.ended(err)
+	}
+	r := a.check(s.Soft, ms, notes, s.engineOptions(o.Select, o.Run))
+	if s.end() {
+		return errInterrupted
+	}
+	if err := a.deliver(r, o.Output, a.reportOptions(o.Output, o.Reach, o.Run.Strict)); err != nil {
+		return err
+	}
+	return withCode(r.ExitCode)
+}
+
+// ended closes the session after an error; an interruption explains whatever error it caused.
+func (s *session) ended(err error) error {
+	if s.end() {
+		return errInterrupted
+	}
+	return err
+}
+
+func (s *session) engineOptions(sel selectFlags, run runFlags) engine.Options {
+	return engine.Options{Version: s.a.version.Version, Only: sel.Only, Skip: sel.Skip, Parallel: run.Jobs,
+		Timeout: run.Timeout, Strict: run.Strict, Progress: s.onProgress, Log: s.logText, Now: s.a.now}
+}

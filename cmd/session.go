@@ -1,0 +1,173 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/boxdoctor/boxdoctor/internal/engine"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/guest"
+	"github.com/boxdoctor/boxdoctor/internal/guest/sshguest"
+	"github.com/boxdoctor/boxdoctor/internal/host"
+	"github.com/boxdoctor/boxdoctor/internal/report"
+	"github.com/boxdoctor/boxdoctor/internal/term"
+)
+
+// The prompts of term are what sshguest asks with.
+var _ sshguest.Asker = (*term.Streams)(nil)
+
+// session is what a command that works on machines has while it runs: the log, progress on the screen, and
+// the two ways to be interrupted.
+type session struct {
+	*Interrupts
+	a        *app
+	progress *term.Progress
+	steps    bool // -vv: every step on stderr too
+
+	mu      sync.Mutex
+	uploads map[string]func(done, total int64)
+}
+
+// begin opens the log and starts to listen for Ctrl-C. waiting is what the first one says.
+func (a *app) begin(ctx context.Context, command string, verbose int, first, second func(now string) string) *session {
+	if a.log == nil {
+		log, err := openLog(a.getenv, command, a.now())
+		if err != nil && verbose > 0 {
+			a.say(fmt.Sprintf("no log is kept of this run: %v", err))
+		}
+		a.log = log
+	}
+	s := &session{a: a, progress: a.streams.NewProgress(), steps: verbose > 1, uploads: map[string]func(done, total int64){}}
+	s.Interrupts = watch(ctx, a.signals, s.tell(first), s.tell(second))
+	s.logf("boxdoctor", "%s %s", a.version, command)
+	return s
+}
+
+// end takes progress off the screen. It tells whether the person interrupted the run.
+func (s *session) end() (interrupted bool) {
+	s.progress.Close()
+	interrupted = s.Interrupted()
+	s.Stop()
+	return interrupted
+}
+
+func (s *session) tell(text func(now string) string) func() {
+	if text == nil {
+		return nil
+	}
+	return func() { s.a.say(text(s.progress.Current())) }
+}
+
+// logf writes to the log of the run and, with -vv, to the screen.
+func (s *session) logf(machine, format string, args ...any) {
+	s.logText(machine, fmt.Sprintf(format, args...))
+}
+
+func (s *session) logText(machine, text string) {
+	text = report.Clean(text)
+	s.a.log.write(machine, text)
+	if s.steps {
+		s.a.say(machine + ": " + strings.TrimRight(text, "\n"))
+	}
+}
+
+// uploadText is how the interpreter of changes tells how far an upload is.
+var uploadText = regexp.MustCompile(`^upload (\d{1,3})% of (\d{1,6}) MiB$`)
+
+// onProgress shows what happens now; an upload becomes a bar.
+func (s *session) onProgress(machine, what string) {
+	what = strings.ReplaceAll(report.Clean(what), "\n", " ")
+	m := uploadText.FindStringSubmatch(what)
+	if m == nil {
+		s.progress.Set(machine, what)
+		return
+	}
+	percent, _ := strconv.ParseInt(m[1], 10, 64) // at most six digits each
+	size, _ := strconv.ParseInt(m[2], 10, 64)
+	s.upload(machine)((size<<20)*percent/100, size<<20)
+}
+
+func (s *session) upload(machine string) func(done, total int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.uploads[machine] == nil {
+		s.uploads[machine] = s.progress.Transfer(machine, "uploading")
+	}
+	return s.uploads[machine]
+}
+
+// machines looks at the host and returns what to examine: the host first, then the guests.
+func (s *session) machines(reach reachFlags, names []string) ([]engine.Machine, []string, facts.Host, error) {
+	o, err := s.a.hostOptions(reach, names)
+	if err != nil {
+		return nil, nil, facts.Host{}, err
+	}
+	inv, err := s.a.observe(s.Soft, o)
+	if err != nil {
+		return nil, nil, inv.Host, usagef("%v", err) // only what the user gave makes an error
+	}
+	ms := []engine.Machine{{Facts: facts.Machine{Name: engine.HostName}, Host: inv.Host}}
+	for _, m := range inv.Machines {
+		named := len(names) > 0 || reach.SSH != ""
+		ms = append(ms, engine.Machine{Facts: m.Facts, Host: m.Host, Named: named, Dial: s.dialer(m)})
+	}
+	return ms, inv.Notes, inv.Host, nil
+}
+
+func (a *app) hostOptions(reach reachFlags, names []string) (host.Options, error) {
+	dir := a.getenv("VAGRANT_CWD")
+	if dir == "" {
+		wd, err := os.Getwd()
+		if err != nil {
+			return host.Options{}, fmt.Errorf("the current folder is not known: %w", err)
+		}
+		dir = wd
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "" // files below it are then not looked for
+	}
+	return host.Options{Dir: dir, SSHConfig: reach.SSHConfig, SSH: reach.SSH, Key: reach.Key, User: reach.User,
+		VBoxVersion: reach.VBoxVersion, ISO: reach.ISO, Names: names, Getenv: a.getenv, HomeDir: home,
+		StateDir: stateDir(a.getenv)}, nil
+}
+
+// dialer connects to one machine. A machine that cannot be reached at all answers with its problem; a panic
+// in the transport becomes that machine's error and does not end the others.
+func (s *session) dialer(m host.Machine) func(context.Context) (guest.Guest, facts.Reach, error) {
+	return func(ctx context.Context) (g guest.Guest, reach facts.Reach, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				s.logf(m.Facts.Name, "panic: %v\n%s", p, debug.Stack())
+				err = fmt.Errorf("boxdoctor's own connection code failed (%v); please report this", p)
+				reach = facts.Reach{Class: "other", Error: err.Error()}
+			}
+		}()
+		if m.Problem != nil {
+			return nil, facts.Reach{Class: m.Class, Error: m.Problem.Error(), Command: m.Command}, m.Problem
+		}
+		c := m.SSH
+		s.complete(&c)
+		return s.a.dial(ctx, c)
+	}
+}
+
+// complete adds to a configuration what only the command line knows: the person, the environment, the log.
+func (s *session) complete(c *sshguest.Config) {
+	if s.a.streams.CanAsk() {
+		c.Ask = s.a.streams
+	}
+	c.Getenv = s.a.getenv
+	c.Log = io.Writer(logWriter{c.Name, s.logText})
+	if c.KeyStore == "" {
+		c.KeyStore = filepath.Join(stateDir(s.a.getenv), "hostkeys")
+	}
+}

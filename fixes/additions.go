@@ -1,0 +1,229 @@
+package fixes
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/action"
+	"github.com/boxdoctor/boxdoctor/internal/assess"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/shell"
+)
+
+// buildTimeout is how long a build of the modules may take: six minutes were seen under emulation, and an
+// initramfs as long again.
+const buildTimeout = 40 * time.Minute
+
+var _ = register(Fix{
+	ID: "additions.install", Title: "Install the Guest Additions of the host's VirtualBox", Impact: RestartsService,
+	Clears: []string{"additions.installed", "additions.version", "modules.built", "modules.origin", "mount.helper", "kernel.next_boot"},
+	After:  []string{"repositories.archive", "kernel.devel", "kernel.reboot", "tools.install", "additions.remove_packages", "additions.leftovers"},
+	Rows:   []string{"H3", "S5", "V1", "V4", "K3"},
+	Why: "The ISO of the host's VirtualBox goes up by SFTP into a root-only folder, is hashed again there, mounted read-only on a private folder and run " +
+		"with --nox11. Its exit status proves nothing and is not believed: what counts is what is observed afterwards.",
+	Plan: planInstall,
+})
+
+func planInstall(in Input) ([]action.Action, error) {
+	if err := canBuild(in); err != nil {
+		return nil, err
+	}
+	host, _, err := assess.HostVersion(in.Facts)
+	if err != nil {
+		return nil, err
+	}
+	installed, err := assess.InstalledVersion(in.Facts)
+	if err != nil && !errors.Is(err, assess.ErrNoAdditions) {
+		return nil, err
+	}
+	if err == nil && installed.Compare(host) > 0 && !in.Downgrade {
+		return nil, nil
+	}
+	if err := fitting(in.ISO, host.Number); err != nil {
+		return nil, err
+	}
+	return installFrom(in), nil
+}
+
+// fitting refuses every image but that of the host's version (row S5: host 4.3.30, installed 4.2.4).
+func fitting(iso facts.ISO, version string) error {
+	switch {
+	case iso.Path == "":
+		return fmt.Errorf("there is no Guest Additions ISO of version %s on this host. Give one with --iso FILE, install your distribution's package "+
+			"virtualbox-guest-additions-iso, or let boxdoctor download it: boxdoctor fix --download", version)
+	case iso.Version != version:
+		return fmt.Errorf("the ISO %s holds Guest Additions %s, but the host's VirtualBox is %s: another version is never installed. Give the right one with --iso FILE",
+			iso.Path, iso.Version, version)
+	}
+	return nil
+}
+
+// canBuild says why the installer would find nothing to build against; it is better not to touch what is there.
+func canBuild(in Input) error {
+	k, err := in.Facts.Guest.Kernel.Get()
+	if err != nil {
+		return err
+	}
+	if assess.HasHeaders(assess.Tree(k, k.Running)) || (in.NoReboot && buildable(k) != "") {
+		return nil
+	}
+	return fmt.Errorf("no module can be built for the running kernel %s before its kernel-devel is installed, so the Guest Additions are left as they are", k.Running)
+}
+
+// buildable is another kernel that boots next and has its headers, or empty.
+func buildable(k facts.Kernel) string {
+	if k.Default != k.Running && assess.HasHeaders(assess.Tree(k, k.Default)) {
+		return k.Default
+	}
+	return ""
+}
+
+func installFrom(in Input) []action.Action {
+	k := in.Facts.Guest.Kernel.Or(facts.Kernel{})
+	home := runHome(in)
+	remote := home + "/VBoxGuestAdditions_" + in.ISO.Version + ".iso"
+	old := in.Facts.Guest.Additions.Or(facts.Additions{}).ConfigVersion
+	return []action.Action{
+		action.Upload{Local: in.ISO.Path, Remote: remote, SHA256: in.ISO.SHA256, Size: in.ISO.Size},
+		action.Job{Name: "install Guest Additions " + in.ISO.Version, Lib: lib, Script: additionsInstall, Judge: false,
+			Args: []string{remote, in.ISO.SHA256, in.ISO.Version, buildable(k), home}, Timeout: buildTimeout, Undo: undoInstall(old)},
+	}
+}
+
+func undoInstall(old string) string {
+	if old == "" {
+		return "sudo /opt/VBoxGuestAdditions-*/uninstall.sh"
+	}
+	return "install Guest Additions " + old + " again from their ISO"
+}
+
+var _ = register(Fix{
+	ID: "additions.rebuild", Title: "Build the modules of the installed Guest Additions", Impact: RestartsService,
+	Clears: []string{"modules.built", "modules.origin"},
+	After:  []string{"additions.install", "kernel.devel", "kernel.reboot", "tools.install"},
+	Rows:   []string{"K3", "K8", "S15"},
+	Why:    "The right Guest Additions are installed and only their modules are missing for the running kernel: rcvboxadd setup builds them.",
+	Plan:   planRebuild,
+})
+
+func planRebuild(in Input) ([]action.Action, error) {
+	installed, err := assess.InstalledVersion(in.Facts)
+	if err != nil {
+		return nil, nil //nolint:nilerr // nothing installed: additions.install does the whole
+	}
+	host, _, herr := assess.HostVersion(in.Facts)
+	if herr == nil && !installed.SameSeries(host) && installed.Compare(host) < 0 {
+		return nil, nil
+	}
+	k, err := in.Facts.Guest.Kernel.Get()
+	if err != nil {
+		return nil, err
+	}
+	ga := in.Facts.Guest.Additions.Or(facts.Additions{})
+	if ga.Setup == "" {
+		return nil, fmt.Errorf("these Guest Additions (%s) have no rcvboxadd to build with (row S13): they come from a package; update that package, or run "+
+			"boxdoctor fix --only additions.remove_packages and then boxdoctor fix", installed.Number)
+	}
+	if !assess.HasHeaders(assess.Tree(k, k.Running)) {
+		return nil, fmt.Errorf("nothing can be built for kernel %s before its kernel-devel is installed", k.Running)
+	}
+	script := "run " + shell.Quote(ga.Setup) + " setup\ndepmod -a\n"
+	return []action.Action{action.Job{Name: "build the Guest Additions' modules", Lib: lib, Script: script, Timeout: buildTimeout,
+		Judge: true, Undo: "nothing to undo: modules were added below /lib/modules/" + k.Running + "/misc"}}, nil
+}
+
+var _ = register(Fix{
+	ID: "additions.next_kernel", Title: "Build the modules for the kernel that boots next", Impact: Harmless,
+	Clears: []string{"kernel.next_boot"},
+	After:  []string{"additions.install", "additions.rebuild", "kernel.devel", "tools.install"},
+	Rows:   []string{"K3", "K10"},
+	Why:    "rcvboxadd quicksetup KERNEL builds without loading, so that the next `vagrant reload` finds its modules.",
+	Plan:   planNextKernel,
+})
+
+func planNextKernel(in Input) ([]action.Action, error) {
+	k, err := in.Facts.Guest.Kernel.Get()
+	if err != nil {
+		return nil, err
+	}
+	ga, err := in.Facts.Guest.Additions.Get()
+	if err != nil || ga.Setup == "" {
+		return nil, err
+	}
+	next := buildable(k)
+	if next == "" {
+		return nil, fmt.Errorf("%s boots next and its kernel-devel is not installed; install it in the guest first", k.Default)
+	}
+	script := "run " + shell.Join([]string{ga.Setup, "quicksetup", next}) + "\ndepmod -a " + shell.Quote(next) + "\n"
+	return []action.Action{action.Job{Name: "build the modules for " + next, Lib: lib, Script: script, Timeout: buildTimeout,
+		Judge: true, Undo: "nothing to undo: modules were added below /lib/modules/" + next + "/misc"}}, nil
+}
+
+var _ = register(Fix{
+	ID: "additions.remove_packages", Title: "Remove the distribution's Guest Additions packages", Impact: ChangesPackages,
+	Clears: []string{"additions.distro_packages"},
+	After:  []string{"locks.restore", "kernel.devel", "tools.install", "repositories.archive"},
+	Rows:   []string{"S1", "S13", "V15"},
+	Why:    "They and Oracle's installer overwrite each other's files, and the installer asks a question that nobody answers.",
+	Plan:   planRemovePackages,
+})
+
+func planRemovePackages(in Input) ([]action.Action, error) {
+	pk := assess.DistroPackages(in.Facts)
+	if len(pk) == 0 {
+		return nil, nil
+	}
+	if in.ISO.Path == "" {
+		return nil, errors.New("the distribution's packages are removed only when a Guest Additions ISO is at hand to replace them: give one with --iso FILE")
+	}
+	var names []string
+	for _, p := range pk {
+		names = append(names, p.Name)
+	}
+	tr := transaction{in: in, name: "remove " + strings.Join(names, " ")}
+	tr.commands = [][]string{append(removeCommand(manager(in)), names...)}
+	return tr.actions(), nil
+}
+
+func removeCommand(manager string) []string {
+	switch manager {
+	case "apt":
+		return []string{"apt-get", "-y", "-o", "DPkg::Lock::Timeout=300", "remove"}
+	case "zypper":
+		return []string{"zypper", "--non-interactive", "remove"}
+	case "pacman":
+		return []string{"pacman", "-R", "--noconfirm"}
+	}
+	return []string{manager, "-y", "remove"}
+}
+
+var _ = register(Fix{
+	ID: "additions.leftovers", Title: "Move leftovers of earlier installations aside", Impact: Harmless,
+	Clears: []string{"additions.leftovers"},
+	Rows:   []string{"S2", "S3", "T2"},
+	Why:    "Half installations keep the installer from working. They are moved into the backup folder, not deleted.",
+	Plan:   planLeftovers,
+})
+
+func planLeftovers(in Input) ([]action.Action, error) {
+	ga, err := in.Facts.Guest.Additions.Get()
+	if err != nil {
+		return nil, err
+	}
+	dirs := assess.StrayDirs(ga)
+	if ga.HasConfig && !ga.HasFilelist {
+		dirs = append(dirs, "/var/lib/VBoxGuestAdditions")
+		if ga.InstallDir != "" {
+			dirs = append(dirs, ga.InstallDir)
+		}
+	}
+	if len(dirs) == 0 {
+		return nil, nil
+	}
+	aside := action.BackupRoot + "/" + in.RunID
+	script := "aside=$1\nshift\nfor dir in \"$@\"; do\n\tif [ -e \"$dir\" ]; then\n\t\tmkdir -p \"$aside$(dirname \"$dir\")\"\n\t\trun mv \"$dir\" \"$aside$dir\"\n\tfi\ndone\n"
+	return []action.Action{action.Job{Name: "move leftovers aside", Lib: lib, Script: script, Args: append([]string{aside}, dirs...),
+		Timeout: 2 * time.Minute, Undo: "move the folders back from " + aside}}, nil
+}

@@ -1,0 +1,295 @@
+package fixes
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/action"
+	"github.com/boxdoctor/boxdoctor/internal/assess"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/version"
+)
+
+var _ = register(Fix{
+	ID: "kernel.devel", Title: "Install kernel-devel that fits the kernel", Impact: Reboots,
+	Clears: []string{"kernel.devel_missing", "locks.versionlock", "locks.exclude", "locks.hold"},
+	After:  []string{"locks.restore", "repositories.archive"},
+	Rows:   []string{"K1", "K2", "K5", "K6", "K7", "K8", "K9", "L1", "L2", "L3", "L5", "L6", "L7", "L8"},
+	Why: "First choice: the kernel-devel of the running kernel. When no repository has it: that of a kernel that is installed already, and a " +
+		"reboot into it. Else: the newest kernel and kernel-devel of one version, and a reboot into it. Locks that block exactly these packages " +
+		"are taken off for this one transaction and put back before any reboot, at the new version where the kernel changed.",
+	Plan: planDevel,
+})
+
+// target is the kernel for which the headers will be installed.
+type target struct {
+	release string
+	// withKernel: the kernel itself must be installed too.
+	withKernel bool
+}
+
+func planDevel(in Input) ([]action.Action, error) {
+	missing, err := assess.DevelMissing(in.Facts)
+	if err != nil || !missing {
+		return nil, err
+	}
+	k, err := in.Facts.Guest.Kernel.Get()
+	if err != nil {
+		return nil, err
+	}
+	if in.Facts.Guest.System.Or(facts.System{}).Manager == "pacman" {
+		return planArch(in, k)
+	}
+	t, err := chooseTarget(in, k)
+	if err != nil {
+		return nil, err
+	}
+	return planTarget(in, k, t)
+}
+
+// chooseTarget picks the kernel in the order of the fix's Why.
+func chooseTarget(in Input, k facts.Kernel) (target, error) {
+	res, err := in.Facts.Guest.Resolve.Get()
+	if err != nil {
+		return target{}, err
+	}
+	offline := offlineReleases(in)
+	have := append(slices.Clone(res.DevelFor), offline...)
+	if slices.Contains(have, k.Running) || state(res, in.Facts, k.Running) == facts.CandAvailable {
+		return target{release: k.Running}, nil
+	}
+	for _, release := range newestFirst(k.BootImages) {
+		if version.CompareKernels(release, k.Running) > 0 && sameKind(release, k.Running) &&
+			(assess.HasHeaders(assess.Tree(k, release)) || slices.Contains(have, release)) {
+			return target{release: release}, nil
+		}
+	}
+	for _, release := range newestFirst(have) {
+		if sameKind(release, k.Running) && (slices.Contains(res.Kernels, release) || slices.Contains(offline, release)) {
+			return target{release: release, withKernel: true}, nil
+		}
+	}
+	return target{}, noTarget(in, k, res)
+}
+
+func state(res facts.Resolve, f *facts.Facts, release string) string {
+	names, err := assess.NamesFor(f, release)
+	if err != nil {
+		return ""
+	}
+	for _, c := range res.Candidates {
+		if c.Name == names.Devel {
+			return c.State
+		}
+	}
+	return ""
+}
+
+func newestFirst(releases []string) []string {
+	out := slices.Clone(releases)
+	slices.SortFunc(out, func(a, b string) int { return version.CompareKernels(b, a) })
+	return slices.Compact(out)
+}
+
+// sameKind keeps a stock kernel from being replaced by a debug, UEK or cloud one.
+func sameKind(a, b string) bool {
+	x, errX := version.ParseKernel(a)
+	y, errY := version.ParseKernel(b)
+	if errX != nil || errY != nil {
+		return false
+	}
+	return x.Flavour == y.Flavour || y.Flavour != "" && x.Arch != y.Arch
+}
+
+func noTarget(in Input, k facts.Kernel, res facts.Resolve) error {
+	names, err := assess.NamesFor(in.Facts, k.Running)
+	if err != nil {
+		return err
+	}
+	said := res.Text
+	for _, c := range res.Candidates {
+		if said == "" {
+			said = c.Text
+		}
+	}
+	return fmt.Errorf("no repository of the guest offers %s, nor a kernel together with its %s (the package manager said: %q). "+
+		"Give boxdoctor the package files: put them into a folder and run `boxdoctor fix --packages DIR`",
+		names.Devel, names.Kernel.Devel, oneLine(said))
+}
+
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > 200 {
+		s = s[:200] + "…"
+	}
+	return s
+}
+
+// planTarget installs what is missing for the target, in one transaction, and reboots when it does not run.
+func planTarget(in Input, k facts.Kernel, t target) ([]action.Action, error) {
+	names, err := assess.NamesFor(in.Facts, t.release)
+	if err != nil {
+		return nil, err
+	}
+	tr := transaction{in: in, name: "install " + names.Devel}
+	want := packagesOf(k, t, names)
+	if files := offlineFor(in, t.release); len(files) > 0 {
+		tr.uploads = files
+		tr.commands = append(tr.commands, installFiles(manager(in), remotes(tr, files)))
+	} else if len(want) > 0 {
+		tr.commands = append(tr.commands, install(manager(in), hasExclude(blockersOf(in.Facts, want)), want...))
+	}
+	tr.blocks = withKernelLocks(in, t, names, blockersOf(in.Facts, want))
+	if t.release != k.Running {
+		tr.relock = relockTo(names, t)
+		tr.commands = append(tr.commands, bootCommands(t.release)...)
+	}
+	var out []action.Action
+	if len(tr.commands) > 0 {
+		out = tr.actions()
+	}
+	if t.release != k.Running && !in.NoReboot {
+		out = append(out, action.Reboot{WantKernel: t.release, Timeout: 15 * time.Minute})
+	}
+	return out, nil
+}
+
+func manager(in Input) string { return in.Facts.Guest.System.Or(facts.System{}).Manager }
+
+// packagesOf are the exact packages that the target still lacks.
+func packagesOf(k facts.Kernel, t target, n assess.Names) []string {
+	var out []string
+	if t.withKernel {
+		out = append(out, kernelName(n, t.release))
+	}
+	if !assess.HasHeaders(assess.Tree(k, t.release)) {
+		out = append(out, n.Devel)
+	}
+	return out
+}
+
+// kernelName is the exact name of the kernel package beside the devel package.
+func kernelName(n assess.Names, release string) string {
+	if n.Kernel.ByRelease {
+		return n.Kernel.Kernel + release
+	}
+	return strings.Replace(n.Devel, n.Kernel.Devel, n.Kernel.Kernel, 1)
+}
+
+// withKernelLocks adds, when the kernel changes, the locks on the rest of its family: kernel-headers of
+// another version would otherwise hold back what depends on it.
+func withKernelLocks(in Input, t target, n assess.Names, blocks []facts.Lock) []facts.Lock {
+	if !t.withKernel {
+		return blocks
+	}
+	suffix := strings.TrimPrefix(n.Devel, n.Kernel.Devel)
+	for _, name := range []string{n.Kernel.Headers, n.Kernel.Kernel + "-core", n.Kernel.Kernel + "-modules", n.Kernel.Kernel + "-modules-core"} {
+		for _, l := range assess.Blocking(in.Facts, name+suffix) {
+			if !slices.Contains(blocks, l) {
+				blocks = append(blocks, l)
+			}
+		}
+	}
+	return blocks
+}
+
+// relockTo gives every package of the kernel's family the target's release, without the architecture.
+func relockTo(n assess.Names, t target) map[string]string {
+	k, err := version.ParseKernel(t.release)
+	if err != nil || !t.withKernel {
+		return nil
+	}
+	release := k.Version + "-" + k.Release
+	out := map[string]string{}
+	for _, name := range []string{n.Kernel.Kernel, n.Kernel.Devel, n.Kernel.Headers, n.Kernel.Kernel + "-core",
+		n.Kernel.Kernel + "-modules", n.Kernel.Kernel + "-modules-core"} {
+		out[name] = release
+	}
+	return out
+}
+
+// bootCommands make the target the default boot entry, whichever tool the guest has for it.
+func bootCommands(release string) [][]string {
+	script := `if command -v grubby >/dev/null 2>&1; then grubby --set-default "/boot/vmlinuz-$1"; fi`
+	return [][]string{{"sh", "-c", script, "sh", release}}
+}
+
+// planArch: Arch has one kernel of a kind; its headers follow it, and after an upgrade the guest must restart.
+func planArch(in Input, k facts.Kernel) ([]action.Action, error) {
+	names, err := assess.NamesFor(in.Facts, k.Running)
+	if err != nil {
+		return nil, err
+	}
+	tr := transaction{in: in, name: "install " + names.Devel}
+	tr.commands = [][]string{{"pacman", "-Syu", "--noconfirm", "--needed", names.Kernel.Kernel, names.Kernel.Devel}}
+	out := tr.actions()
+	if !in.NoReboot {
+		out = append(out, action.Reboot{})
+	}
+	return out, nil
+}
+
+// offlineReleases are the kernels for which --packages holds a devel package.
+func offlineReleases(in Input) []string {
+	var out []string
+	for _, p := range in.Packages {
+		name := strings.TrimSuffix(path.Base(strings.ReplaceAll(p.Path, `\`, "/")), ".rpm")
+		n, err := version.ParseNEVRA(name)
+		if err == nil && strings.HasSuffix(n.Name, "-devel") && strings.HasPrefix(n.Name, "kernel") {
+			out = append(out, n.Version+"-"+n.Release+"."+n.Arch)
+		}
+		if rest, ok := strings.CutPrefix(name, "linux-headers-"); ok && strings.HasSuffix(name, ".deb") {
+			release, _, _ := strings.Cut(rest, "_")
+			out = append(out, release)
+		}
+	}
+	return out
+}
+
+// offlineFor are the package files to install for a kernel: all of the folder, when its devel package is among them.
+func offlineFor(in Input, release string) []PackageFile {
+	if slices.Contains(offlineReleases(in), release) {
+		return in.Packages
+	}
+	return nil
+}
+
+func remotes(t transaction, files []PackageFile) []string {
+	var out []string
+	for _, p := range files {
+		out = append(out, t.remote(p))
+	}
+	return out
+}
+
+var _ = register(Fix{
+	ID: "kernel.reboot", Title: "Restart into the kernel that boots next", Impact: Reboots,
+	Clears: []string{"kernel.reboot_pending", "kernel.tree_missing"},
+	After:  []string{"kernel.devel", "locks.restore"},
+	Rows:   []string{"K2", "K4", "K11"},
+	Why: "A restart is planned only when it helps now: the headers are there only for the kernel that boots next, or the running kernel's modules " +
+		"are gone from the disk. A kernel that merely waits for a restart is left to you.",
+	Plan: planReboot,
+})
+
+func planReboot(in Input) ([]action.Action, error) {
+	k, err := in.Facts.Guest.Kernel.Get()
+	if err != nil || in.NoReboot {
+		return nil, err
+	}
+	needed, err := assess.BuildNeeded(in.Facts)
+	if err != nil {
+		return nil, err
+	}
+	here := assess.Tree(k, k.Running)
+	next := assess.Tree(k, k.Default)
+	gone := !here.HasModules && next.HasModules && k.Default != k.Running
+	helps := needed && !assess.HasHeaders(here) && assess.HasHeaders(next) && k.Default != ""
+	if !gone && !helps {
+		return nil, nil
+	}
+	return []action.Action{action.Reboot{WantKernel: k.Default, Timeout: 15 * time.Minute}}, nil
+}

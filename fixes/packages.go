@@ -1,0 +1,64 @@
+package fixes
+
+import (
+	"slices"
+
+	"github.com/boxdoctor/boxdoctor/internal/action"
+	"github.com/boxdoctor/boxdoctor/internal/assess"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/knowledge"
+)
+
+var _ = register(Fix{
+	ID: "tools.install", Title: "Install the build tools", Impact: ChangesPackages,
+	Clears: []string{"tools.compiler", "tools.archive", "tools.libelf"},
+	After:  []string{"locks.restore", "repositories.archive", "kernel.devel"},
+	Rows:   []string{"T1", "T2", "T3", "T4"},
+	Why:    "gcc, make, perl, bzip2 and tar (and libelf's headers where the kernel wants them) from the guest's own repositories.",
+	Plan:   planTools,
+})
+
+func planTools(in Input) ([]action.Action, error) {
+	t, err := in.Facts.Guest.Tools.Get()
+	if err != nil {
+		return nil, err
+	}
+	missing := assess.MissingTools(t, []string{"gcc", "make", "perl", "bzip2", "tar"})
+	if t.NeedsLibELF && !t.LibELF {
+		missing = append(missing, "libelf")
+	}
+	fam, ok := knowledge.FamilyOf(manager(in))
+	if len(missing) == 0 || !ok {
+		return nil, nil
+	}
+	var packages []string
+	for _, tool := range missing {
+		packages = append(packages, fam.Tools[tool])
+	}
+	tr := transaction{in: in, name: "install the build tools", blocks: toolLocks(in, packages)}
+	tr.commands = [][]string{install(manager(in), hasExclude(tr.blocks), packages...)}
+	return tr.actions(), nil
+}
+
+// toolLocks are locks on the tools themselves, and on kernel-headers, which gcc's C library headers depend
+// on: a lock on a version that no repository holds makes gcc itself uninstallable.
+func toolLocks(in Input, packages []string) []facts.Lock {
+	locks := in.Facts.Guest.Locks.Or(facts.Locks{})
+	names := append(slices.Clone(packages), "glibc-devel", "glibc-headers", "cpp")
+	running := in.Facts.Guest.Kernel.Or(facts.Kernel{}).Running
+	if n, err := assess.NamesFor(in.Facts, running); err == nil && headersMissing(in, n) {
+		names = append(names, n.Kernel.Headers)
+	}
+	var out []facts.Lock
+	for _, e := range locks.Entries {
+		if slices.ContainsFunc(names, func(name string) bool { return assess.Concerns(in.Facts, e, name) }) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func headersMissing(in Input, n assess.Names) bool {
+	return !slices.ContainsFunc(in.Facts.Guest.Packages.Or(facts.Packages{}).Installed,
+		func(p facts.Package) bool { return p.Name == n.Kernel.Headers })
+}

@@ -1,0 +1,276 @@
+package fixes
+
+import (
+	_ "embed" // the shell library and the scripts
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/action"
+	"github.com/boxdoctor/boxdoctor/internal/assess"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/shell"
+	"github.com/boxdoctor/boxdoctor/internal/version"
+)
+
+//go:embed scripts/lib.sh
+var lib string
+
+//go:embed scripts/additions_install.sh
+var additionsInstall string
+
+//go:embed scripts/mount_share.sh
+var mountShare string
+
+// runHome is this run's root-only folder in the guest; its name cannot be guessed.
+func runHome(in Input) string { return "/var/lib/boxdoctor/run/" + in.RunID }
+
+// pendingDir holds the originals of locks while they are off.
+func pendingDir(in Input) string { return "/var/lib/boxdoctor/pending/" + in.RunID }
+
+// transaction is one package-manager run with the locks that it needs off, restored on every way out.
+type transaction struct {
+	in     Input
+	name   string
+	blocks []facts.Lock
+	// relock maps a package name to the release (as uname -r says it, without the architecture) that its lock
+	// pins afterwards; nil: the original bytes go back.
+	relock map[string]string
+	// uploads are offline packages, which go up first and are installed instead of being fetched.
+	uploads  []PackageFile
+	commands [][]string
+}
+
+// actions are the uploads and the one job of the transaction.
+func (t transaction) actions() []action.Action {
+	var out []action.Action
+	for _, p := range t.uploads {
+		out = append(out, action.Upload{Local: p.Path, Remote: t.remote(p), SHA256: p.SHA256, Size: p.Size})
+	}
+	job := action.Job{Name: t.name, Lib: lib, Script: t.script(), Timeout: 40 * time.Minute, Undo: t.undo()}
+	return append(out, job)
+}
+
+func (t transaction) remote(p PackageFile) string { return runHome(t.in) + "/" + path.Base(p.Path) }
+
+// undo tells how a person goes back.
+func (t transaction) undo() string {
+	manager := t.in.Facts.Guest.System.Or(facts.System{}).Manager
+	how := "sudo " + manager + " history undo last"
+	switch manager {
+	case "apt":
+		how = "see /var/log/apt/history.log, then sudo apt-get remove what it installed"
+	case "pacman", "zypper":
+		how = "see the log of " + manager + ", then remove what it installed"
+	}
+	if len(t.blocks) > 0 {
+		how += "; lock files as they were: " + action.BackupRoot + "/" + t.in.RunID
+	}
+	return how
+}
+
+// script is what runs: values stand in it only as quoted words or in here-documents that expand nothing.
+func (t transaction) script() string {
+	var b strings.Builder
+	b.WriteString("wait_idle\n")
+	if len(t.blocks) > 0 {
+		b.WriteString("open_locks " + shell.Quote(pendingDir(t.in)) + "\n")
+		t.writeUnlocks(&b)
+		if t.in.KeepUnlocked {
+			b.WriteString("keep_unlocked\n")
+		}
+	}
+	for _, c := range t.commands {
+		b.WriteString("run " + shell.Join(c) + "\n")
+	}
+	return b.String()
+}
+
+func (t transaction) writeUnlocks(b *strings.Builder) {
+	for _, file := range lockFiles(t.blocks) {
+		entries := entriesOf(t.blocks, file)
+		switch entries[0].Kind {
+		case facts.LockYum, facts.LockDNF:
+			b.WriteString("unlock " + shell.Join(append([]string{file}, t.rawLines(entries)...)) + "\n")
+			t.writeAfter(b, file, entries)
+		case facts.LockDNF5:
+			b.WriteString("save " + shell.Quote(file) + "\n")
+			b.WriteString("run dnf5 -q versionlock delete " + shell.Join(packageNames(entries)) + "\n")
+			t.writeAfter(b, file, entries)
+		case facts.LockZypper:
+			b.WriteString("save " + shell.Quote(file) + "\nrun zypper --non-interactive removelock " + shell.Join(packageNames(entries)) + "\n")
+		case facts.LockApt:
+			b.WriteString("unhold " + shell.Join(packageNames(entries)) + "\n")
+		}
+	}
+}
+
+// lockFiles are the files that hold the locks, each once; holds of apt have none.
+func lockFiles(ls []facts.Lock) []string {
+	var out []string
+	for _, l := range ls {
+		if !slices.Contains(out, l.File) {
+			out = append(out, l.File)
+		}
+	}
+	return out
+}
+
+func entriesOf(ls []facts.Lock, file string) []facts.Lock {
+	return slices.DeleteFunc(slices.Clone(ls), func(l facts.Lock) bool { return l.File != file })
+}
+
+func packageNames(ls []facts.Lock) []string {
+	var out []string
+	for _, l := range ls {
+		if !slices.Contains(out, l.Entry) {
+			out = append(out, l.Entry)
+		}
+	}
+	return out
+}
+
+// rawLines are the whole lines of a list, as they stand in the file, so that exactly they are taken out.
+func (t transaction) rawLines(entries []facts.Lock) []string {
+	lines := strings.Split(t.content(entries[0].File), "\n")
+	var out []string
+	for _, e := range entries {
+		line := e.Entry
+		if e.Line > 0 && e.Line <= len(lines) && strings.TrimSpace(lines[e.Line-1]) == strings.TrimSpace(e.Entry) {
+			line = lines[e.Line-1]
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+func (t transaction) content(file string) string {
+	for _, f := range t.in.Facts.Guest.Locks.Or(facts.Locks{}).Files {
+		if f.Path == file {
+			return f.Content
+		}
+	}
+	return ""
+}
+
+// writeAfter says what the lock file holds after a success, when the locked version changed.
+func (t transaction) writeAfter(b *strings.Builder, file string, entries []facts.Lock) {
+	if t.relock == nil {
+		return
+	}
+	content := t.content(file)
+	after := relockLines(content, entries, t.relock)
+	if entries[0].Kind == facts.LockDNF5 {
+		after = relockTOML(content, t.relock)
+	}
+	if after == content {
+		return
+	}
+	mark := "LOCKS_" + t.in.RunID
+	fmt.Fprintf(b, "lock_again <<'%s'\n%s\n%s\n", mark, strings.TrimRight(after, "\n"), mark)
+}
+
+// relockLines pins the entries' packages to their new releases, in the form that the line had.
+func relockLines(content string, entries []facts.Lock, to map[string]string) string {
+	lines := strings.Split(content, "\n")
+	for _, e := range entries {
+		dialect := version.DNF
+		if e.Kind == facts.LockYum {
+			dialect = version.Yum
+		}
+		lock, err := version.ParseLock(e.Entry, dialect)
+		release := to[lock.Name]
+		if err != nil || release == "" || e.Line < 1 || e.Line > len(lines) {
+			continue
+		}
+		lines[e.Line-1] = newEntry(lock, dialect, release)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func newEntry(l version.Lock, d version.Dialect, release string) string {
+	if d == version.Yum {
+		return "0:" + l.Name + "-" + release + ".*"
+	}
+	return l.Name + "-0:" + release + ".*"
+}
+
+// relockTOML replaces the evr of the named packages in dnf5's versionlock.toml.
+func relockTOML(content string, to map[string]string) string {
+	lines := strings.Split(content, "\n")
+	name, key := "", ""
+	for i, line := range lines {
+		k, v, ok := strings.Cut(line, "=")
+		value := strings.Trim(strings.TrimSpace(v), `"'`)
+		switch k = strings.TrimSpace(k); {
+		case strings.HasPrefix(strings.TrimSpace(line), "[[packages]]"):
+			name, key = "", ""
+		case !ok:
+		case k == "name":
+			name = value
+		case k == "key":
+			key = value
+		case k == "value" && key == "evr" && to[name] != "":
+			lines[i] = `value = "` + to[name] + `"`
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// install is the command that installs packages by name. excludes says that an exclude hides one of them:
+// it is lifted for this one command.
+func install(manager string, excludes bool, packages ...string) []string {
+	var cmd []string
+	switch manager {
+	case "apt":
+		return append([]string{"apt-get", "-y", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confold", "install", "--no-install-recommends"}, packages...)
+	case "zypper":
+		return append([]string{"zypper", "--non-interactive", "install", "--oldpackage"}, packages...)
+	case "pacman":
+		return append([]string{"pacman", "-S", "--noconfirm", "--needed"}, packages...)
+	case "dnf5":
+		cmd = []string{"dnf5", "-y"}
+		if excludes {
+			cmd = append(cmd, "--setopt=disable_excludes=*")
+		}
+	default:
+		cmd = []string{manager, "-y"}
+		if excludes {
+			cmd = append(cmd, "--disableexcludes=all")
+		}
+	}
+	return append(append(cmd, "install"), packages...)
+}
+
+// installFiles is the command that installs uploaded package files.
+func installFiles(manager string, files []string) []string {
+	switch manager {
+	case "apt":
+		return append([]string{"apt-get", "-y", "install", "--no-install-recommends"}, files...)
+	case "pacman":
+		return append([]string{"pacman", "-U", "--noconfirm"}, files...)
+	case "yum":
+		return append([]string{"yum", "-y", "--disablerepo=*", "localinstall"}, files...)
+	}
+	return install(manager, false, files...)
+}
+
+// hasExclude tells whether one of the locks is an exclude.
+func hasExclude(ls []facts.Lock) bool {
+	return slices.ContainsFunc(ls, func(l facts.Lock) bool { return l.Kind == facts.LockExcl })
+}
+
+// blockersOf are all locks that keep any of the packages from being installed, each once.
+func blockersOf(f *facts.Facts, packages []string) []facts.Lock {
+	var out []facts.Lock
+	for _, p := range packages {
+		for _, l := range assess.Blocking(f, p) {
+			if !slices.Contains(out, l) {
+				out = append(out, l)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,59 @@
+# Installs Guest Additions from an uploaded ISO.
+# $1 ISO, $2 its sha256, $3 version, $4 another kernel to build for (or empty), $5 a folder for this run.
+# The installer's exit status is shown and proves nothing: 0 was seen with nothing built, 2 with everything
+# built. boxdoctor judges by what it observes afterwards.
+iso=$1
+sha=$2
+version=$3
+other=$4
+home=$5
+mnt=$home/iso
+tmp=$home/tmp
+
+cleanup() {
+	trap - EXIT
+	if mountpoint -q "$mnt" 2>/dev/null; then
+		umount "$mnt" || umount -l "$mnt"
+	fi
+	rm -rf "$home"
+}
+trap cleanup EXIT
+trap 'exit 143' HUP INT TERM
+
+mkdir -p "$mnt" "$tmp"
+chmod 0700 "$home"
+if [ "$(sha256sum <"$iso" | cut -c1-64)" != "$sha" ]; then
+	echo "boxdoctor: the ISO is not the one that was uploaded; it was not run"
+	exit 9
+fi
+modprobe loop 2>/dev/null || true
+run mount -o loop,ro "$iso" "$mnt"
+installer=$mnt/VBoxLinuxAdditions.run
+if [ ! -e "$installer" ] && [ -e "$mnt/vboxlinuxadditions.run" ]; then
+	installer=$mnt/vboxlinuxadditions.run
+fi
+case $(head -c 30000 "$installer" | grep -a '^label=') in
+*"VirtualBox $version "*) ;;
+*)
+	echo "boxdoctor: the installer on the ISO is not that of version $version; it was not run"
+	exit 9
+	;;
+esac
+echo "+ VBoxLinuxAdditions.run --nox11"
+TMPDIR=$tmp sh "$installer" --nox11 </dev/null
+echo "boxdoctor: the installer ended with status $? (this proves nothing)"
+
+setup=/sbin/rcvboxadd
+if [ ! -x "$setup" ]; then
+	setup=/etc/init.d/vboxadd
+fi
+if [ -n "$other" ] && [ -x "$setup" ]; then
+	echo "+ $setup quicksetup $other"
+	"$setup" quicksetup "$other" </dev/null
+	echo "boxdoctor: ended with status $? (this proves nothing)"
+fi
+if [ -n "$other" ]; then
+	depmod -a "$other" 2>/dev/null
+fi
+depmod -a 2>/dev/null
+exit 0

@@ -1,0 +1,152 @@
+# Functions that every package transaction uses. They run as root in the guest, in a detached job.
+# Nothing here may leave a lock open: whatever ends the job, restore_locks runs; after a power cut the next
+# `boxdoctor fix` finds the folder below /var/lib/boxdoctor/pending and runs restore_dir.
+set -u
+umask 022
+LC_ALL=C
+LANGUAGE=C
+DEBIAN_FRONTEND=noninteractive
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
+export LC_ALL LANGUAGE DEBIAN_FRONTEND PATH
+
+# run shows a command and runs it; a failure ends the job with its status.
+run() {
+	echo "+ $*"
+	"$@"
+	status=$?
+	if [ "$status" -ne 0 ]; then
+		echo "boxdoctor: this command ended with status $status: $*"
+		exit "$status"
+	fi
+}
+
+# busy names package managers that work right now.
+busy() {
+	for name in yum dnf dnf5 apt-get apt dpkg unattended-upgr zypper pacman rpm; do
+		if pgrep -x "$name" >/dev/null 2>&1; then
+			echo "$name"
+		fi
+	done
+	if command -v cloud-init >/dev/null 2>&1; then
+		case $(cloud-init status 2>/dev/null) in *running*) echo cloud-init ;; esac
+	fi
+}
+
+# wait_idle waits at most ten minutes for them.
+wait_idle() {
+	waited=0
+	while others=$(busy) && [ -n "$others" ]; do
+		if [ "$waited" -ge 600 ]; then
+			echo "boxdoctor: after 10 minutes these still run: $others. Nothing was changed."
+			exit 75
+		fi
+		if [ "$((waited % 30))" -eq 0 ]; then
+			echo "boxdoctor: waiting for $others"
+		fi
+		sleep 5
+		waited=$((waited + 5))
+	done
+}
+
+# put replaces file $2 by the bytes of $1 in one step, keeping owner and mode.
+put() {
+	if [ -e "$2" ]; then
+		cp -p "$2" "$2.boxdoctor-new" && cat "$1" >"$2.boxdoctor-new" && mv -f "$2.boxdoctor-new" "$2"
+	else
+		cp -p "$1" "$2"
+	fi
+}
+
+# open_locks DIR begins a time in which locks may be off; it ends with the job.
+open_locks() {
+	pending=$1
+	count=0
+	keep=no
+	mkdir -p "$pending" "$(dirname "$(dirname "$pending")")/backup"
+	chmod 0700 "$pending"
+	trap 'restore_locks $?' EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
+# save FILE keeps the original before it is touched, for this job and as a backup for people.
+save() {
+	count=$((count + 1))
+	cp -p "$1" "$pending/$count.orig"
+	echo "$1" >"$pending/$count.path"
+	backup=/var/lib/boxdoctor/backup/$(basename "$pending")$1
+	mkdir -p "$(dirname "$backup")"
+	cp -p "$1" "$backup"
+}
+
+# unlock FILE LINE... takes whole lines out of a lock list.
+unlock() {
+	file=$1
+	shift
+	save "$file"
+	echo "+ unlock in $file:"
+	: >"$pending/lines"
+	for line in "$@"; do
+		echo "    $line"
+		printf '%s\n' "$line" >>"$pending/lines"
+	done
+	grep -v -x -F -f "$pending/lines" "$pending/$count.orig" >"$pending/new" || true
+	put "$pending/new" "$file"
+	rm -f "$pending/lines" "$pending/new"
+}
+
+# lock_again reads, from standard input, what the file saved last shall hold when the transaction succeeded.
+lock_again() {
+	cat >"$pending/$count.after"
+}
+
+# unhold PACKAGE... takes apt holds off.
+unhold() {
+	for name in "$@"; do
+		echo "$name" >>"$pending/holds"
+	done
+	run apt-mark unhold "$@"
+}
+
+# keep_unlocked leaves the locks off (--keep-unlocked); the originals stay in the backup folder.
+keep_unlocked() {
+	keep=yes
+}
+
+restore_locks() {
+	trap - EXIT
+	trap '' HUP INT TERM
+	if [ "$keep" = yes ] && [ "$1" -eq 0 ]; then
+		echo "boxdoctor: locks stay off; their originals are in /var/lib/boxdoctor/backup/$(basename "$pending")"
+		rm -rf "$pending"
+	else
+		restore_dir "$pending" "$1"
+	fi
+	exit "$1"
+}
+
+# restore_dir DIR STATUS puts locks back: the new version after a success that changed it, else the original.
+restore_dir() {
+	for path in "$1"/*.path; do
+		if [ ! -e "$path" ]; then
+			continue
+		fi
+		base=${path%.path}
+		file=$(cat "$path")
+		if [ "$2" -eq 0 ] && [ -e "$base.after" ]; then
+			put "$base.after" "$file"
+			echo "+ locked again in $file, at the new version"
+		else
+			cp -p "$base.orig" "$file.boxdoctor-new"
+			mv -f "$file.boxdoctor-new" "$file"
+			echo "+ restored $file"
+		fi
+	done
+	if [ -e "$1/holds" ]; then
+		while read -r name; do
+			apt-mark hold "$name"
+		done <"$1/holds"
+	fi
+	rm -rf "$1"
+}

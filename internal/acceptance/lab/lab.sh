@@ -1,0 +1,84 @@
+#!/bin/bash
+# The container lab: EL-like guests with real systemd, sshd, sudo, rpm and dnf in systemd-nspawn. See README.md.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+LAB=${BOXDOCTOR_LAB:-/var/cache/boxdoctor-lab}
+
+usage() {
+	cat <<-'EOF'
+		usage: lab.sh COMMAND [ARGUMENT...]
+
+		  install                     apt-get install what the lab needs on the outside (file: packages)
+		  iso VERSION                 fetch the real Guest Additions ISO 6.1.22, 7.0.6 or 7.0.20; prints its path
+		  el-root                     build the EL-like root and its rpm packages
+		  repo                        build the guest's local dnf repositories (behind, both, nodevel)
+		  el-tools                    build the layer "el with build tools and kernel-devel installed"
+		  dnf5-root                   build the root with dnf5 (Debian sid)
+		  start NAME [ROOT [CASE...]] boot a fresh guest (ROOT: el, el-tools, dnf5; default el), wait for ssh, apply cases
+		  sick NAME CASE...           make a running guest sick (cases: folder sick/)
+		  ga NAME VERSION             run a real Guest Additions installer in a running guest
+		  exec NAME COMMAND...        run a command as root in a running guest, without ssh
+		  ssh NAME [COMMAND...]       ssh into it as vagrant
+		  list                        running guests: name, address, pid, ssh_config
+		  stop NAME                   end a guest and remove what it left
+		  stop-all                    the same for every guest of this lab
+		  help                        this text
+
+		start and sick run as root. Everything is kept in $BOXDOCTOR_LAB (default /var/cache/boxdoctor-lab);
+		a guest's files are in run/NAME there: ssh_config, known_hosts, pid, console.log.
+	EOF
+}
+
+die() { echo "lab: $*" >&2; exit 1; }
+say() { echo "lab: $*" >&2; }
+need_root() { [ "$(id -u)" -eq 0 ] || die "must be root"; }
+# stamp FILE...: one hash over files of the lab's own scripts
+stamp() { (cd "$here" && sha256sum "$@") | sha256sum | cut -d' ' -f1; }
+# fresh FOLDER STAMP: true if FOLDER was built with these scripts
+fresh() { [ "$(cat "$1.stamp" 2>/dev/null)" = "$2" ] && [ -d "$1" ]; }
+# timed WORDS COMMAND...: say how long a step took
+timed() {
+	local what=$1 t0=$EPOCHREALTIME
+	shift
+	"$@"
+	say "$(awk -v a="$t0" -v b="$EPOCHREALTIME" -v w="$what" 'BEGIN{printf "%s: %.1f s", w, b-a}')"
+}
+# locked NAME COMMAND...: one at a time, bounded
+locked() {
+	local name=$1
+	shift
+	mkdir -p "$LAB"
+	exec 9>"$LAB/.lock-$name"
+	flock -w 900 9 || die "another lab.sh holds $LAB/.lock-$name"
+	"$@" 9>&-
+	exec 9>&-
+}
+
+# shellcheck source=build.sh
+. "$here/build.sh"
+# shellcheck source=guest.sh
+. "$here/guest.sh"
+
+cmd_install() {
+	need_root
+	local names
+	mapfile -t names < <(sed 's/#.*//; s/[[:space:]]//g; /^$/d' "$here/packages")
+	timeout 300 apt-get update -q
+	DEBIAN_FRONTEND=noninteractive timeout 600 apt-get install -qy --no-install-recommends "${names[@]}"
+}
+
+case $LAB in *[:,\ \\]*) die "BOXDOCTOR_LAB must not contain ':', ',', '\\' or blanks (overlay mount)" ;; esac
+command=${1:-help}
+shift || true
+case $command in
+install) timed install cmd_install ;;
+iso) need_root; locked iso cmd_iso "$@" ;;
+el-root) need_root; locked build el_root ;;
+repo) need_root; locked build repo ;;
+el-tools) need_root; locked build el_tools ;;
+dnf5-root) need_root; locked build dnf5_root ;;
+start | sick | ga | exec | ssh | list | stop | stop-all | _run) need_root; "cmd_${command//-/_}" "$@" ;;
+help | -h | --help) usage ;;
+*) usage >&2; exit 2 ;;
+esac

@@ -1,0 +1,140 @@
+// Package action is the closed set of changes that boxdoctor can make to a guest, and the one interpreter
+// that makes them. A plan is a list of these values; a dry run prints them; Do executes the same values.
+package action
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/shell"
+)
+
+// Action is one change. The set is closed: Job, PutFile, Upload and Reboot. String is exactly what runs,
+// without secrets, and is what `fix --dry-run` prints.
+type Action interface {
+	fmt.Stringer
+	// Title is a short name for progress, the journal and errors.
+	Title() string
+	// Inverse is how to undo it by hand, or empty when there is nothing to undo.
+	Inverse() string
+	apply(ctx context.Context, t *Target) error
+}
+
+// Job runs a POSIX sh script as root, detached in the guest with a log and an exit-status file, so that a
+// cut link or Ctrl-C leaves neither a half-done change nor an unknown one.
+type Job struct {
+	Name string
+	// Script must be safe to run twice. Args become its positional parameters; nothing is interpolated.
+	Script string
+	Args   []string
+	// Timeout is how long boxdoctor waits for it; the job itself is not killed by a lost link.
+	Timeout time.Duration
+	// Lib is a library of shell functions that the script uses; it runs before the script and is left out of
+	// String, which names it instead, because it is the same every time.
+	Lib string
+	// Undo is how a person takes the change back, recorded in the journal before the job starts.
+	Undo string
+	// Judge says that the exit status proves nothing and is not a failure (the Guest Additions installer exits
+	// 0 with nothing built and 2 with everything built): only the next observation counts.
+	Judge bool
+}
+
+// Title is the job's name.
+func (j Job) Title() string { return j.Name }
+
+// Inverse is the recorded undo.
+func (j Job) Inverse() string { return j.Undo }
+
+// String is the script with its arguments, as it runs.
+func (j Job) String() string {
+	head := "sudo sh -s"
+	if len(j.Args) > 0 {
+		head += " -- " + shell.Join(j.Args)
+	}
+	lib := ""
+	if j.Lib != "" {
+		lib = "# with the functions of fixes/scripts/lib.sh\n"
+	}
+	return head + " <<'SCRIPT'\n" + lib + strings.TrimRight(j.Script, "\n") + "\nSCRIPT"
+}
+
+// PutFile replaces one file of the guest: backs the old one up, checks that it is still what was observed,
+// writes beside it and renames. A link is followed, so that the link itself stays.
+type PutFile struct {
+	Path    string
+	Mode    os.FileMode
+	Content string
+	// WasSHA256 is the hash of the observed content; the action refuses to overwrite anything else. Empty: the
+	// file must not exist yet.
+	WasSHA256 string
+	// Backup is where the old file goes in the guest, below BackupRoot; empty when there is none.
+	Backup string
+}
+
+// BackupRoot is the root-only folder of the guest that holds the originals of replaced files, one folder a run.
+const BackupRoot = "/var/lib/boxdoctor/backup"
+
+// Title names the file.
+func (p PutFile) Title() string { return "write " + p.Path }
+
+// Inverse restores the backup that apply made.
+func (p PutFile) Inverse() string {
+	if p.WasSHA256 == "" {
+		return "sudo rm " + shell.Quote(p.Path)
+	}
+	return "sudo cp -p " + shell.Join([]string{p.Backup, p.Path})
+}
+
+// String shows the whole new file.
+func (p PutFile) String() string {
+	backup := ""
+	if p.Backup != "" {
+		backup = "sudo cp -p " + shell.Join([]string{p.Path, p.Backup}) + "\n"
+	}
+	return fmt.Sprintf("%ssudo tee %s <<'FILE'   # mode %04o\n%s\nFILE",
+		backup, shell.Quote(p.Path), p.Mode, strings.TrimRight(p.Content, "\n"))
+}
+
+// Upload brings a local file into a private, root-only folder of the guest and hashes it again there.
+type Upload struct {
+	Local  string
+	Remote string
+	SHA256 string
+	Size   int64
+}
+
+// Title names the file.
+func (u Upload) Title() string { return "upload " + u.Local }
+
+// Inverse deletes the uploaded file.
+func (u Upload) Inverse() string { return "sudo rm -f " + shell.Quote(u.Remote) }
+
+// String shows both ends and the hash that must match in the guest.
+func (u Upload) String() string {
+	return fmt.Sprintf("sftp put %s %s   # %d bytes, sha256 %s", shell.Quote(u.Local), shell.Quote(u.Remote), u.Size, u.SHA256)
+}
+
+// Reboot restarts the guest and returns only when another boot id answers, and the wanted kernel when given.
+type Reboot struct {
+	// WantKernel is the uname -r that must run afterwards; empty: any.
+	WantKernel string
+	Timeout    time.Duration
+}
+
+// Title says what it does.
+func (r Reboot) Title() string { return "reboot" }
+
+// Inverse: a reboot cannot be taken back.
+func (r Reboot) Inverse() string { return "" }
+
+// String is the command and the proof that is waited for.
+func (r Reboot) String() string {
+	s := "sudo systemctl reboot   # or shutdown -r now; then wait for another boot id"
+	if r.WantKernel != "" {
+		s += " and uname -r = " + r.WantKernel
+	}
+	return s
+}

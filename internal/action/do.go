@@ -1,0 +1,109 @@
+package action
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/guest"
+)
+
+// Target is one guest and what accompanies its changes.
+type Target struct {
+	Guest   guest.Guest
+	Machine string
+	// RunID names this run's private folders in the guest.
+	RunID   string
+	Journal Journal
+	// Progress is told what happens now; Output gets what jobs print, as it comes. Both may be nil.
+	Progress func(what string)
+	Output   func(text string)
+	// Stop is closed when the person asked once to stop: no new change begins, a running job is waited for.
+	Stop <-chan struct{}
+	// Sleep waits between two looks; nil: a real timer. Tests of waiting use it.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+
+	fix string
+	seq int
+}
+
+// ErrStopped means that the person asked to stop and this action was not begun.
+var ErrStopped = errors.New("stopped before this step began; nothing of it was changed")
+
+// ErrStillRunning means that the wait was given up while the job goes on in the guest. The text says how to look.
+var ErrStillRunning = errors.New("still running in the guest")
+
+// Do executes one action on behalf of a fix: records it with its inverse, makes it, records how it ended.
+// Errors: ErrStopped (not begun), errors that wrap guest.ErrUnknownOutcome or ErrStillRunning (observe
+// before anything else), others (it failed; the text says at which step).
+func Do(ctx context.Context, t *Target, fix string, a Action) error {
+	if t.stopped() {
+		return ErrStopped
+	}
+	t.fix = fix
+	t.seq++
+	e := Entry{Time: t.now(), Run: t.RunID, Machine: t.Machine, Fix: fix, Title: a.Title(),
+		Text: a.String(), Undo: a.Inverse(), State: "begin"}
+	if err := t.Journal.Record(e); err != nil {
+		return fmt.Errorf("%s: not done, because the journal could not be written: %w", a.Title(), err)
+	}
+	t.say(a.Title())
+	err := a.apply(ctx, t)
+	e.Time, e.Text, e.Undo, e.State = t.now(), "", "", "done"
+	if err != nil {
+		e.State, e.Error = endState(err), err.Error()
+	}
+	return errors.Join(err, t.Journal.Record(e))
+}
+
+func endState(err error) string {
+	if errors.Is(err, guest.ErrUnknownOutcome) || errors.Is(err, ErrStillRunning) {
+		return "unknown"
+	}
+	return "failed"
+}
+
+func (t *Target) stopped() bool {
+	select {
+	case <-t.Stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (t *Target) say(what string) {
+	if t.Progress != nil {
+		t.Progress(what)
+	}
+}
+
+func (t *Target) print(text string) {
+	if t.Output != nil && text != "" {
+		t.Output(text)
+	}
+}
+
+func (t *Target) now() time.Time {
+	if t.Now != nil {
+		return t.Now()
+	}
+	return time.Now()
+}
+
+func (t *Target) sleep(ctx context.Context, d time.Duration) error {
+	if t.Sleep != nil {
+		return t.Sleep(ctx, d)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

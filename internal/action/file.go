@@ -1,0 +1,123 @@
+package action
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/guest"
+)
+
+// putScript is one line because it travels as an argument. $1 file, $2 mode, $3 expected sha256 or empty, $4 backup or empty.
+const putScript = `set -eu; umask 077; f=$1; if [ -L "$f" ]; then f=$(readlink -f "$f"); fi; t="$f.boxdoctor-new"; cat >"$t"; ` +
+	`if [ -n "$3" ]; then have=$(sha256sum <"$f" | cut -c1-64); ` +
+	`if [ "$have" != "$3" ]; then rm -f "$t"; echo "$f changed since it was read: nothing was written" >&2; exit 9; fi; ` +
+	`mkdir -p "$(dirname "$4")"; cp -p "$f" "$4"; ` +
+	`elif [ -e "$f" ]; then rm -f "$t"; echo "$f exists: nothing was written" >&2; exit 9; fi; ` +
+	`chmod "$2" "$t"; mv -f "$t" "$f"; if command -v restorecon >/dev/null 2>&1; then restorecon "$f" || true; fi`
+
+func (p PutFile) apply(ctx context.Context, t *Target) error {
+	_, err := t.Guest.Run(ctx, guest.Cmd{
+		Name: p.Title(), Sudo: true, Timeout: time.Minute,
+		Argv:  []string{"sh", "-c", putScript, "sh", p.Path, fmt.Sprintf("%04o", p.Mode.Perm()), p.WasSHA256, p.Backup},
+		Stdin: strings.NewReader(p.Content),
+	})
+	return err
+}
+
+// dropScript makes the root-only home of the upload and a drop folder that only the login user can enter, with
+// names that nobody can guess. $1 final folder, $2 login user.
+const dropScript = `set -eu
+umask 077
+mkdir -p "$1"
+d=$(mktemp -d /var/tmp/boxdoctor.XXXXXXXXXX)
+chown "$2" "$d"
+echo "$d"
+`
+
+// takeScript moves the upload into the root-only folder and hashes it there, where nobody else can change it
+// any more. $1 drop folder, $2 name, $3 final path, $4 sha256.
+const takeScript = `set -eu
+mv -f "$1/$2" "$3"
+rmdir "$1"
+chown 0:0 "$3"
+chmod 0600 "$3"
+have=$(sha256sum <"$3" | cut -c1-64)
+if [ "$have" != "$4" ]; then
+	rm -f "$3"
+	echo "the file arrived with sha256 $have, wanted $4: it was deleted and not run" >&2
+	exit 9
+fi
+`
+
+func (u Upload) apply(ctx context.Context, t *Target) error {
+	f, err := os.Open(u.Local)
+	if err != nil {
+		return fmt.Errorf("the file to upload cannot be read: %w", err)
+	}
+	defer f.Close()
+	ctx, cancel := withStop(ctx, t.Stop)
+	defer cancel()
+	who, err := t.Guest.Run(ctx, guest.Cmd{Name: "ask who logs in", Argv: []string{"id", "-un"}})
+	if err != nil {
+		return err
+	}
+	res, err := t.Guest.Run(ctx, guest.Cmd{Name: "prepare the upload folder", Sudo: true, Script: dropScript,
+		Args: []string{path.Dir(u.Remote), strings.TrimSpace(string(who.Stdout))}})
+	if err != nil {
+		return err
+	}
+	drop, name := strings.TrimSpace(string(res.Stdout)), path.Base(u.Remote)
+	if err := t.Guest.Put(ctx, drop+"/"+name, 0o600, f, u.Size, t.uploaded(u.Size)); err != nil {
+		t.dropAway(ctx, drop)
+		return fmt.Errorf("%s: %w", u.Title(), err)
+	}
+	_, err = t.Guest.Run(ctx, guest.Cmd{Name: "check the upload in the guest", Sudo: true, Timeout: 5 * time.Minute,
+		Script: takeScript, Args: []string{drop, name, u.Remote, u.SHA256}})
+	return err
+}
+
+// dropAway deletes what a failed upload left. The caller's context may be over already, so it gets its own time.
+func (t *Target) dropAway(ctx context.Context, drop string) {
+	if !strings.HasPrefix(drop, "/var/tmp/boxdoctor.") {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	_, err := t.Guest.Run(ctx, guest.Cmd{Name: "delete the partial upload", Argv: []string{"rm", "-rf", drop}, Timeout: 15 * time.Second})
+	if err != nil {
+		t.print("could not delete the partial upload " + drop + ": " + err.Error() + "\n")
+	}
+}
+
+func (t *Target) uploaded(size int64) func(int64) {
+	if size <= 0 {
+		return nil
+	}
+	last := int64(-1)
+	return func(n int64) {
+		if pct := n * 100 / size; pct != last {
+			last = pct
+			t.say(fmt.Sprintf("upload %d%% of %d MiB", pct, size>>20))
+		}
+	}
+}
+
+// withStop is ctx that also ends when stop closes: an upload changes nothing yet and need not be waited for.
+func withStop(ctx context.Context, stop <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if stop == nil {
+		return ctx, cancel
+	}
+	go func() {
+		select {
+		case <-stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}

@@ -1,0 +1,43 @@
+package assess
+
+import (
+	"path"
+	"slices"
+
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+)
+
+// MissingTools are those of the named programs that the guest does not have.
+func MissingTools(t facts.Tools, names []string) []string {
+	var out []string
+	for _, n := range names {
+		if t.Path[n] == "" {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// StrayDirs are folders /opt/VBoxGuestAdditions-* that the installation record does not name.
+func StrayDirs(ga facts.Additions) []string {
+	return slices.DeleteFunc(slices.Clone(ga.OptDirs), func(d string) bool { return d == ga.InstallDir })
+}
+
+// WantedMounts are the folders that have to be mounted: Vagrant's record, else the vboxsf lines of fstab.
+func WantedMounts(f *facts.Facts, m facts.Mounts) []facts.SyncedFolder {
+	if folders, err := f.Host.Folders.Get(); err == nil {
+		return folders
+	}
+	var out []facts.SyncedFolder
+	for _, l := range m.FSTab {
+		out = append(out, facts.SyncedFolder{Name: l.Source, GuestPath: l.Target, Options: l.Options})
+	}
+	return out
+}
+
+// MountedAt tells whether the wanted share lies on its path.
+func MountedAt(m facts.Mounts, w facts.SyncedFolder) bool {
+	return slices.ContainsFunc(m.VBoxSF, func(mt facts.Mount) bool {
+		return path.Clean(mt.Target) == path.Clean(w.GuestPath) && mt.Source == w.Name
+	})
+}

@@ -1,0 +1,118 @@
+package assess
+
+import (
+	"strings"
+
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/version"
+)
+
+// dialects of the lock lists that are lines of text.
+var dialects = map[string]version.Dialect{facts.LockYum: version.Yum, facts.LockDNF: version.DNF}
+
+// PluginOn tells whether the program that reads a kind of lock is there and honours it. A list whose plugin
+// is off or not installed locks nothing; dnf reads only its own list, even when yum is a link to it.
+func PluginOn(l facts.Locks, manager, kind string) bool {
+	switch kind {
+	case facts.LockYum:
+		return l.YumPluginEnabled && manager == "yum"
+	case facts.LockDNF:
+		return l.DNFPluginEnabled && manager == "dnf"
+	case facts.LockDNF5:
+		return manager == "dnf5"
+	}
+	return true
+}
+
+// Blocking returns the lock entries that keep a package from being installed in the given version (pkg is
+// NAME-VERSION-RELEASE.ARCH for rpm, the package's name elsewhere). Entries about other packages, and
+// entries that allow this very version, are not among them.
+func Blocking(f *facts.Facts, pkg string) []facts.Lock {
+	locks, err := f.Guest.Locks.Get()
+	if err != nil {
+		return nil
+	}
+	manager := f.Guest.System.Or(facts.System{}).Manager
+	var out []facts.Lock
+	lists := map[string][]facts.Lock{}
+	for _, e := range locks.Entries {
+		switch {
+		case !PluginOn(locks, manager, e.Kind):
+		case e.Kind == facts.LockYum || e.Kind == facts.LockDNF:
+			lists[e.Kind] = append(lists[e.Kind], e)
+		case single(e, pkg):
+			out = append(out, e)
+		}
+	}
+	for kind, entries := range lists {
+		out = append(out, listBlocks(entries, dialects[kind], pkg)...)
+	}
+	return out
+}
+
+// listBlocks judges a whole list: an entry that names this version allows it, whatever the others say.
+func listBlocks(entries []facts.Lock, d version.Dialect, pkg string) []facts.Lock {
+	nevra, err := version.ParseNEVRA(pkg)
+	if err != nil {
+		return nil
+	}
+	var parsed []version.Lock
+	from := map[string]facts.Lock{}
+	for _, e := range entries {
+		l, err := version.ParseLock(e.Entry, d)
+		if err != nil {
+			continue // the package manager cannot make use of the line either
+		}
+		parsed = append(parsed, l)
+		from[l.Raw] = e
+	}
+	var out []facts.Lock
+	for _, l := range version.Blocked(parsed, nevra) {
+		out = append(out, from[l.Raw])
+	}
+	return out
+}
+
+// single judges kinds in which every entry stands for itself.
+func single(e facts.Lock, pkg string) bool {
+	name := PackageName(pkg)
+	switch e.Kind {
+	case facts.LockDNF5:
+		return e.Entry == name && !strings.Contains(pkg, e.Section)
+	case facts.LockExcl, facts.LockZypper, facts.LockPacman:
+		return version.Glob(e.Entry, name) || version.Glob(e.Entry, pkg)
+	case facts.LockApt:
+		return e.Entry == pkg || e.Entry == name
+	}
+	return false
+}
+
+// PackageName is the name in NAME-VERSION-RELEASE.ARCH, or the text itself.
+func PackageName(pkg string) string {
+	if n, err := version.ParseNEVRA(pkg); err == nil {
+		return n.Name
+	}
+	return pkg
+}
+
+// LockText is how a person recognises an entry: its text and its place.
+func LockText(l facts.Lock) string {
+	if l.File == "" {
+		return l.Entry
+	}
+	return l.Entry + " (" + l.File + ")"
+}
+
+// Concerns tells whether an entry is about packages of a name, whatever version it allows.
+func Concerns(f *facts.Facts, e facts.Lock, name string) bool {
+	locks := f.Guest.Locks.Or(facts.Locks{})
+	manager := f.Guest.System.Or(facts.System{}).Manager
+	if !PluginOn(locks, manager, e.Kind) {
+		return false
+	}
+	if d, list := dialects[e.Kind]; list {
+		l, err := version.ParseLock(e.Entry, d)
+		return err == nil && l.Concerns(name)
+	}
+	return version.Glob(e.Entry, name)
+}

@@ -1,0 +1,262 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/checks"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/guest"
+	"github.com/boxdoctor/boxdoctor/internal/probe"
+)
+
+// HostName is the name of the host in reports.
+const HostName = "host"
+
+// defaultTimeout bounds the examination of one machine when the user gave none.
+const defaultTimeout = 3 * time.Minute
+
+// Check examines all machines at once, at most o.Parallel at a time, and returns a finished report in the
+// order of ms. A machine that cannot be reached is a finding, not an error.
+func Check(ctx context.Context, ms []Machine, notes []string, o Options) finding.Report {
+	start := o.now()
+	seen := make([]observation, len(ms))
+	each(len(ms), o.Parallel, func(i int) {
+		seen[i] = observe(ctx, ms[i], o, nil)
+		seen[i].close()
+	})
+	r := finding.Report{Boxdoctor: o.Version, StartedAt: start, Notes: append([]string{}, notes...)}
+	for i, s := range seen {
+		r.Machines = append(r.Machines, s.report())
+		r.Unreachable = r.Unreachable || (ms[i].Named && !s.reached)
+	}
+	r.DurationMS = o.now().Sub(start).Milliseconds()
+	r.Finish(o.Strict)
+	return r
+}
+
+// observation is one look at one machine: its facts and what the checks say of them.
+type observation struct {
+	machine  Machine
+	guest    guest.Guest
+	facts    facts.Facts
+	findings []finding.Finding
+	reached  bool
+}
+
+func (s *observation) report() finding.Machine {
+	kind, note := finding.KindHost, ""
+	if s.machine.Dial != nil {
+		kind, note = finding.KindGuest, guestNote(&s.facts)
+	}
+	return finding.Machine{Name: s.machine.Facts.Name, Kind: kind, Reachable: s.reached, Findings: s.findings, Note: note}
+}
+
+func (s *observation) close() {
+	if s.guest != nil {
+		_ = s.guest.Close() // the examination is over; an error here changes nothing
+		s.guest = nil
+	}
+}
+
+// guestNote is the line beside a guest's name.
+func guestNote(f *facts.Facts) string {
+	sys, err := f.Guest.System.Get()
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s, kernel %s", sys.Pretty, sys.KernelRelease)
+}
+
+// observe dials (or takes over the connection of an earlier look), probes and judges.
+func observe(ctx context.Context, m Machine, o Options, g guest.Guest) observation {
+	limit := o.Timeout
+	if limit <= 0 {
+		limit = defaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	s := observation{machine: m, guest: g, reached: true}
+	s.facts = facts.Facts{Machine: m.Facts, Host: m.Host}
+	target := checks.OnHost
+	selected := choose(target, o)
+	if m.Dial != nil {
+		selected = choose(checks.OnGuest, o)
+		s.collect(ctx, o, needs(selected))
+	}
+	s.findings = judge(&s.facts, selected, o.now)
+	return s
+}
+
+// collect fills the guest's facts; what goes wrong becomes a fact too.
+func (s *observation) collect(ctx context.Context, o Options, keys []facts.Key) {
+	name := s.machine.Facts.Name
+	if s.guest == nil {
+		o.progress(name, "connecting")
+		g, reach, err := s.machine.Dial(ctx)
+		s.facts.Guest.Reach = facts.Known(reach)
+		if err != nil {
+			s.reached = false
+			o.log(name, "connect: "+err.Error())
+			return
+		}
+		s.guest = g
+	} else {
+		s.facts.Guest.Reach = facts.Known(facts.Reach{OK: true, User: s.machine.Facts.User})
+	}
+	o.progress(name, "examining")
+	reach := s.facts.Guest.Reach
+	s.facts.Guest = s.probe(ctx, o, keys)
+	s.facts.Guest.Reach = reach
+}
+
+// probe runs the one script. A guest whose sudo wants a password is probed once more as root when a password
+// is at hand: half of what matters can only be read by root.
+func (s *observation) probe(ctx context.Context, o Options, keys []facts.Key) facts.Guest {
+	p := probe.Params{User: s.machine.Facts.User, Wanted: s.machine.Host.Folders.Or(nil)}
+	g, err := probe.Collect(ctx, s.guest, keys, p, o.now)
+	if err != nil {
+		o.log(s.machine.Facts.Name, "probe: "+err.Error())
+	}
+	if sudo, serr := g.Sudo.Get(); serr != nil || sudo.State != facts.SudoPassword {
+		return g
+	}
+	p.Sudo = true
+	asRoot, err := probe.Collect(ctx, s.guest, keys, p, o.now)
+	if err != nil {
+		o.log(s.machine.Facts.Name, "probe as root: "+err.Error())
+		return g
+	}
+	asRoot.Sudo = facts.Known(facts.Sudo{State: facts.SudoOK, Text: "with a password"})
+	return asRoot
+}
+
+// judge evaluates the checks that were chosen and what they stand on, and links symptoms to causes.
+func judge(f *facts.Facts, selected []checks.Check, now func() time.Time) []finding.Finding {
+	verdicts := map[string]finding.Finding{}
+	for _, c := range inOrder(closure(selected)) {
+		verdicts[c.ID] = evaluate(c, f, verdicts, now)
+	}
+	out := make([]finding.Finding, 0, len(selected))
+	reported := map[string]bool{}
+	for _, c := range selected {
+		reported[c.ID] = true
+	}
+	for _, c := range selected {
+		v := verdicts[c.ID]
+		v.CausedBy = cause(c, v, verdicts, reported)
+		out = append(out, v)
+	}
+	finding.SortFindings(out)
+	return out
+}
+
+// evaluate turns one check into a finding. A panic in Eval is that check's own Unknown; the others go on.
+func evaluate(c checks.Check, f *facts.Facts, done map[string]finding.Finding, now func() time.Time) (out finding.Finding) {
+	start := now()
+	out = finding.Finding{ID: c.ID, Title: c.Title, Rows: c.Rows, Severity: c.Severity, Why: c.Why, Advice: []finding.Advice{}}
+	if out.Rows == nil {
+		out.Rows = []string{}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			out.Status = finding.Unknown
+			out.Message = fmt.Sprintf("the check itself failed (%v); please report this: %.400s", p, debug.Stack())
+		}
+		out.DurationMS = now().Sub(start).Milliseconds()
+	}()
+	v, skipped := prerequisite(c, f, done)
+	if !skipped {
+		v = c.Eval(f)
+	}
+	out.Status, out.Message, out.Want, out.Got = v.Status, v.Message, v.Want, v.Got
+	if out.Status == "" {
+		out.Status = finding.Unknown
+	}
+	out.Advice = append(out.Advice, v.Advice...)
+	if out.Status == finding.Fail || out.Status == finding.Warn {
+		out.Fix = c.Fix
+	}
+	return out
+}
+
+// prerequisite answers Skip when the check cannot say anything yet, with the reason.
+func prerequisite(c checks.Check, f *facts.Facts, done map[string]finding.Finding) (finding.Verdict, bool) {
+	for _, id := range c.After {
+		if st := done[id].Status; st != finding.Pass && st != finding.Warn {
+			return finding.Skipf("needs %s, which is %s", id, st), true
+		}
+	}
+	if c.VirtualBoxOnly {
+		if why := notVirtualBox(f); why != "" {
+			return finding.Skipf("%s", why), true
+		}
+	}
+	return finding.Verdict{}, false
+}
+
+// notVirtualBox says why Guest Additions do not matter in this guest, or nothing.
+func notVirtualBox(f *facts.Facts) string {
+	sys, err := f.Guest.System.Get()
+	if f.Machine.ForceVirtualBox || err != nil || sys.PCIDevice || sys.Product == "VirtualBox" {
+		return ""
+	}
+	what := sys.Product
+	if what == "" {
+		what = "unknown hardware"
+	}
+	return fmt.Sprintf("this guest is not a VirtualBox VM (DMI says %s, no VirtualBox device); --vbox-version V examines it all the same", what)
+}
+
+// cause is the nearest failing finding that explains this one. A warning explains nothing.
+func cause(c checks.Check, v finding.Finding, all map[string]finding.Finding, reported map[string]bool) string {
+	if v.Status != finding.Fail && v.Status != finding.Warn {
+		return ""
+	}
+	for _, id := range c.CausedBy {
+		if reported[id] && all[id].Status == finding.Fail {
+			return id
+		}
+	}
+	return ""
+}
+
+// each calls f for 0..n-1 on at most width goroutines.
+func each(n, width int, f func(int)) {
+	if width < 1 {
+		width = 8
+	}
+	slots := make(chan struct{}, width)
+	var wg sync.WaitGroup
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			f(i)
+		})
+	}
+	wg.Wait()
+}
+
+func (o Options) now() time.Time {
+	if o.Now != nil {
+		return o.Now()
+	}
+	return time.Now()
+}
+
+func (o Options) progress(machine, what string) {
+	if o.Progress != nil {
+		o.Progress(machine, what)
+	}
+}
+
+func (o Options) log(machine, text string) {
+	if o.Log != nil {
+		o.Log(machine, text)
+	}
+}

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/fixes"
+)
+
+// plan turns findings into the fixes that clear them, in the order in which they would run. A fix that has
+// been tried in this run is not planned again, and neither is one that waits for a fix that failed.
+func plan(s observation, o FixOptions, tried map[string]bool) []PlannedFix {
+	in := o.Plan
+	f := s.facts
+	in.Facts = &f
+	var out []PlannedFix
+	for _, fix := range wanted(s.findings, o.OnlyFixes) {
+		if _, again := tried[fix.ID]; again || waitsForFailed(fix, tried) {
+			continue
+		}
+		actions, err := fix.Plan(in)
+		if err == nil && len(actions) == 0 {
+			continue
+		}
+		out = append(out, PlannedFix{Fix: fix, Actions: actions, Err: err})
+	}
+	return ordered(out)
+}
+
+// wanted are the fixes of failing findings, and of warnings that are more than minor. With --only a warning
+// of any severity is repaired: the user named it.
+func wanted(fs []finding.Finding, only []string) []fixes.Fix {
+	seen := map[string]bool{}
+	var out []fixes.Fix
+	for _, f := range fs {
+		fix, ok := fixes.ByID(f.Fix)
+		if !ok || seen[fix.ID] || !worth(f, fix, only) {
+			continue
+		}
+		seen[fix.ID] = true
+		out = append(out, fix)
+	}
+	return out
+}
+
+func worth(f finding.Finding, fix fixes.Fix, only []string) bool {
+	if len(only) > 0 {
+		return slices.Contains(only, fix.ID) || slices.Contains(only, f.ID)
+	}
+	return f.Status == finding.Fail || (f.Status == finding.Warn && f.Severity != finding.Minor)
+}
+
+func waitsForFailed(fix fixes.Fix, tried map[string]bool) bool {
+	return slices.ContainsFunc(fix.After, func(id string) bool {
+		ok, was := tried[id]
+		return was && !ok
+	})
+}
+
+// ordered sorts by stage, then impact, then id, and fills Later with the planned fixes that come first.
+func ordered(ps []PlannedFix) []PlannedFix {
+	byID := map[string]fixes.Fix{}
+	for _, p := range ps {
+		byID[p.Fix.ID] = p.Fix
+	}
+	for i := range ps {
+		ps[i].Later = before(ps[i].Fix, byID, map[string]bool{})
+		ps[i].Depth = depth(ps[i].Fix, byID, 0)
+	}
+	slices.SortFunc(ps, func(a, b PlannedFix) int {
+		return cmp.Or(cmp.Compare(a.Depth, b.Depth), cmp.Compare(a.Fix.Impact, b.Fix.Impact), strings.Compare(a.Fix.ID, b.Fix.ID))
+	})
+	return ps
+}
+
+// before lists the planned fixes that fix waits for, nearest first.
+func before(fix fixes.Fix, planned map[string]fixes.Fix, seen map[string]bool) []string {
+	var out []string
+	for _, id := range fix.After {
+		if p, ok := planned[id]; ok && !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+			out = append(out, before(p, planned, seen)...)
+		}
+	}
+	return out
+}
+
+// depth is the length of the longest chain of planned fixes before this one. level bounds a cycle, which a
+// test of the registry forbids.
+func depth(fix fixes.Fix, planned map[string]fixes.Fix, level int) int {
+	deepest := 0
+	for _, id := range fix.After {
+		if p, ok := planned[id]; ok && level < len(planned) {
+			deepest = max(deepest, 1+depth(p, planned, level+1))
+		}
+	}
+	return deepest
+}
+
+// ready are the fixes that wait for nothing and can be planned.
+func ready(ps []PlannedFix) []PlannedFix {
+	var out []PlannedFix
+	for _, p := range ps {
+		if len(p.Later) == 0 && p.Err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (p PlannedFix) stage() int { return p.Depth + 1 }
+
+func join(ids []string) string { return strings.Join(ids, ", ") }

@@ -1,0 +1,71 @@
+// Package engine is the loop for many machines: observe, judge, plan, act, observe again.
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/action"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/fixes"
+	"github.com/boxdoctor/boxdoctor/internal/guest"
+)
+
+// Machine is one machine to examine. Dial is nil for the host.
+type Machine struct {
+	Facts facts.Machine
+	Host  facts.Host
+	// Dial connects. The Reach it returns is filled whatever the error.
+	Dial func(ctx context.Context) (guest.Guest, facts.Reach, error)
+	// Named says that the user asked for this machine: not reaching it is exit 3.
+	Named bool
+}
+
+// Options are common to check and fix.
+type Options struct {
+	// Version is boxdoctor's own, for the report.
+	Version string
+	// Only and Skip hold check ids and areas.
+	Only, Skip []string
+	// Parallel is how many machines are examined at once.
+	Parallel int
+	// Timeout bounds the examination of one machine.
+	Timeout time.Duration
+	Strict  bool
+	// Progress gets what is happening now ("web: probing"); nil: nobody is told.
+	Progress func(machine, what string)
+	// Log gets every step with its output, for -v and the log file; nil: nothing.
+	Log func(machine, text string)
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+}
+
+// FixOptions are those of `boxdoctor fix`.
+type FixOptions struct {
+	Options
+	// DryRun plans and changes nothing.
+	DryRun bool
+	// OnlyFixes holds fix ids or check ids to repair; empty: all.
+	OnlyFixes []string
+	// Plan is the template of what every plan may look at; Facts is set per machine.
+	Plan fixes.Input
+	// Confirm is asked once per stage of a machine; nil: yes.
+	Confirm func(ctx context.Context, machine string, stage []PlannedFix) (bool, error)
+	// Journal records changes before they are made.
+	Journal action.Journal
+	// Stop is closed by the first Ctrl-C: no new change begins, what runs is waited for. The context given to
+	// Fix is the hard end, for the second Ctrl-C.
+	Stop <-chan struct{}
+}
+
+// PlannedFix is one fix with the actions that it would run.
+type PlannedFix struct {
+	Fix     fixes.Fix
+	Actions []action.Action
+	// Err is why it cannot be repaired from here.
+	Err error
+	// Later names the planned fixes that run before this one: its plan may change after them.
+	Later []string
+	// Depth is how many stages come before this one.
+	Depth int
+}

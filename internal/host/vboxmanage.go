@@ -1,0 +1,223 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/version"
+)
+
+// defaultLimit bounds one VBoxManage call: a hung VBoxSVC answers nothing at all.
+const defaultLimit = 5 * time.Second
+
+// programs lists where VBoxManage is looked for, in Vagrant's own order, so that boxdoctor judges the copy
+// that Vagrant will run. The last loop of Vagrant on Windows has no guard: a copy below Program Files wins
+// over the others. last says so.
+func (ob *observer) programs() (paths []string, last bool) {
+	name := "VBoxManage"
+	if ob.goos == "windows" {
+		name = "VBoxManage.exe"
+	}
+	for _, dir := range ob.splitList(ob.Getenv("PATH")) {
+		paths = append(paths, ob.join(dir, name))
+	}
+	if ob.goos != "windows" {
+		return paths, false
+	}
+	for _, dir := range strings.Split(cmp.Or(ob.Getenv("VBOX_INSTALL_PATH"), ob.Getenv("VBOX_MSI_INSTALL_PATH")), ";") {
+		if dir != "" {
+			paths = append(paths, ob.join(dir, name))
+		}
+	}
+	return paths, true
+}
+
+// programFiles are the folders of Vagrant's unguarded last loop.
+func (ob *observer) programFiles() []string {
+	drive := cmp.Or(ob.Getenv("SYSTEMDRIVE"), "C:")
+	dirs := []string{drive + `\Program Files\Oracle\VirtualBox`, drive + `\Program Files (x86)\Oracle\VirtualBox`}
+	if p := ob.Getenv("PROGRAMFILES"); p != "" {
+		dirs = append(dirs, ob.join(p, `Oracle\VirtualBox`))
+	}
+	return dirs
+}
+
+// findManage returns the VBoxManage that Vagrant would run, or "", and every place that was tried.
+func (ob *observer) findManage() (path string, searched []string) {
+	paths, last := ob.programs()
+	for _, p := range paths {
+		searched = append(searched, p)
+		if ob.isProgram(p) {
+			path = p
+			break
+		}
+	}
+	if !last {
+		return path, searched
+	}
+	for _, dir := range ob.programFiles() {
+		p := ob.join(dir, "VBoxManage.exe")
+		searched = append(searched, p)
+		if ob.isProgram(p) {
+			return p, searched
+		}
+	}
+	return path, searched
+}
+
+// splitList splits a PATH of the observed operating system; relative entries are left out, because a program
+// of the current folder must not be run by accident.
+func (ob *observer) splitList(list string) []string {
+	sep := ":"
+	if ob.goos == "windows" {
+		sep = ";"
+	}
+	var dirs []string
+	for _, d := range strings.Split(list, sep) {
+		d = strings.Trim(d, `"`)
+		if strings.HasPrefix(d, "/") || ob.goos == "windows" && (len(d) > 2 && d[1] == ':' || strings.HasPrefix(d, `\\`)) {
+			dirs = append(dirs, d)
+		}
+	}
+	return dirs
+}
+
+// join joins with the separator of the observed operating system, which in tests is not the one they run on.
+func (ob *observer) join(dir string, elem ...string) string {
+	sep := "/"
+	if ob.goos == "windows" {
+		sep = `\`
+	}
+	return strings.TrimRight(dir, `/`+sep) + sep + strings.Join(elem, sep)
+}
+
+// manager calls one VBoxManage.
+type manager struct {
+	path  string
+	run   Executor
+	limit time.Duration
+}
+
+// manageError is a call that gave no answer. It is for people: what was asked and what VBoxManage said.
+type manageError struct {
+	Args     []string
+	Code     int
+	Text     string // what it said, bounded
+	TimedOut time.Duration
+	Cause    error
+}
+
+// Error says what was asked, how it ended and what VBoxManage said.
+func (e *manageError) Error() string {
+	call := "VBoxManage " + strings.Join(e.Args, " ")
+	switch {
+	case e.TimedOut > 0:
+		return fmt.Sprintf("`%s` did not answer within %s: VirtualBox's service (VBoxSVC) hangs or runs with other rights; close every VirtualBox window and try `%s` yourself", call, e.TimedOut, call)
+	case e.Cause != nil:
+		return fmt.Sprintf("`%s` could not be started: %v", call, e.Cause)
+	case e.Code == exitBroken:
+		return fmt.Sprintf("`%s` ended with status 126: one of its own libraries is missing; install VirtualBox again", call)
+	}
+	return fmt.Sprintf("`%s` failed (status %d): %s", call, e.Code, cmp.Or(e.Text, "it said nothing"))
+}
+
+// Unwrap gives the cause (a context's end, a missing program).
+func (e *manageError) Unwrap() error { return e.Cause }
+
+// exitBroken is the status of a VBoxManage that cannot load its own libraries.
+const exitBroken = 126
+
+// notFound reports whether VirtualBox knows no such VM, as opposed to not answering.
+func notFound(err error) bool {
+	var e *manageError
+	return errors.As(err, &e) && (strings.Contains(e.Text, "VBOX_E_OBJECT_NOT_FOUND") || strings.Contains(e.Text, "Could not find a registered machine"))
+}
+
+// saidError finds an error that VBoxManage printed; some releases then still exit with 0.
+var saidError = regexp.MustCompile(`VBoxManage[.a-z]*: error:`)
+
+// call runs VBoxManage with a limit of its own. err is a *manageError.
+func (m manager) call(ctx context.Context, args ...string) (Output, error) {
+	inner, cancel := context.WithTimeout(ctx, m.limit)
+	defer cancel()
+	out, err := m.run(inner, m.path, args...)
+	out.Stdout, out.Stderr = plain(out.Stdout), plain(out.Stderr)
+	switch {
+	case err != nil && inner.Err() != nil && ctx.Err() == nil:
+		return out, &manageError{Args: args, Code: -1, TimedOut: m.limit, Cause: context.DeadlineExceeded}
+	case err != nil:
+		return out, &manageError{Args: args, Code: -1, Cause: err}
+	case out.Code != 0 || saidError.MatchString(out.Stderr):
+		return out, &manageError{Args: args, Code: out.Code, Text: shorten(cmp.Or(strings.TrimSpace(out.Stderr), strings.TrimSpace(out.Stdout)))}
+	}
+	return out, nil
+}
+
+// shorten bounds what VBoxManage said and takes its name off the lines.
+func shorten(s string) string {
+	s = strings.TrimSpace(saidError.ReplaceAllString(s, ""))
+	var kept []string
+	for _, line := range strings.Split(s, "\n") {
+		if line = strings.TrimSpace(clean(line)); line != "" && len(kept) < 4 {
+			kept = append(kept, line)
+		}
+	}
+	s = strings.Join(kept, " / ")
+	if len(s) > 600 {
+		s = strings.ToValidUTF8(s[:600], "") + "…"
+	}
+	return s
+}
+
+// observeManage finds VBoxManage and asks for its version. Not finding it is a known fact, too.
+func (ob *observer) observeManage(ctx context.Context) (manager, facts.Value[facts.VBoxManage]) {
+	path, searched := ob.findManage()
+	f := facts.VBoxManage{Path: path, Searched: searched}
+	m := manager{path: path, run: ob.Exec, limit: ob.Limit}
+	if path == "" {
+		return m, facts.Known(f)
+	}
+	out, err := m.call(ctx, "--version")
+	var failed *manageError
+	if errors.As(err, &failed) {
+		if failed.Cause != nil && failed.TimedOut == 0 {
+			return m, facts.Unknownf[facts.VBoxManage]("%v", err)
+		}
+		f.TimedOut = failed.TimedOut > 0
+	}
+	f.ExitCode = out.Code
+	f.Version, f.Warning = splitVersion(out.Stdout)
+	if f.Version == "" && f.Warning == "" {
+		f.Warning = shorten(out.Stderr)
+	}
+	return m, facts.Known(f)
+}
+
+// splitVersion takes the version, the last line that is one, and what was printed before it: with a missing
+// kernel driver `VBoxManage --version` prints five lines of warning first.
+func splitVersion(out string) (number, warning string) {
+	all := strings.Split(strings.TrimSpace(plain(out)), "\n")
+	for i := len(all) - 1; i >= 0; i-- {
+		text := strings.TrimSpace(all[i])
+		if _, err := version.ParseVBox(text); err == nil {
+			return text, cleanLines(all[:i])
+		}
+	}
+	return "", cleanLines(all)
+}
+
+func cleanLines(all []string) string {
+	kept := make([]string, 0, len(all))
+	for _, line := range all[:min(len(all), 20)] {
+		if line = strings.TrimSpace(clean(line)); line != "" {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "\n")
+}

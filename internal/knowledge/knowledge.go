@@ -1,0 +1,234 @@
+// Package knowledge is what boxdoctor knows as data: package names, ends of life, log signatures. Every
+// entry has its catalogue row, date and source in its file. Loading validates; logic stays in code.
+package knowledge
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/goccy/go-yaml"
+)
+
+//go:embed data/*.yaml
+var files embed.FS
+
+// KernelPackages names the packages of one kind of kernel.
+type KernelPackages struct {
+	Flavour string `yaml:"flavour"`
+	Kernel  string `yaml:"kernel"`
+	// Devel is what a module build needs; Headers is what the C library's headers need.
+	Devel   string `yaml:"devel"`
+	Headers string `yaml:"headers"`
+	Row     string `yaml:"row"`
+	// ByRelease: the name ends in the text of uname -r instead of the package having that version.
+	ByRelease bool `yaml:"by_release"`
+}
+
+// Family is the packages of one family of package managers.
+type Family struct {
+	Managers []string          `yaml:"managers"`
+	Kernels  []KernelPackages  `yaml:"kernels"`
+	Tools    map[string]string `yaml:"tools"`
+}
+
+// Release is a distribution release past its end of life.
+type Release struct {
+	ID       string `yaml:"id"`
+	Version  string `yaml:"version"` // major for CentOS and Debian, whole for Ubuntu
+	Codename string `yaml:"codename"`
+	EOL      string `yaml:"eol"` // YYYY-MM-DD
+	Row      string `yaml:"row"`
+	// Archive is the base URL where the packages are now; StreamArchive the one for CentOS Stream.
+	Archive       string `yaml:"archive"`
+	StreamArchive string `yaml:"stream_archive"`
+}
+
+// Signature is a text that names a cause.
+type Signature struct {
+	ID     string   `yaml:"id"`
+	Row    string   `yaml:"row"`
+	Match  []string `yaml:"match"`
+	Says   string   `yaml:"says"`
+	Check  string   `yaml:"check"`
+	Sample string   `yaml:"sample"`
+
+	res []*regexp.Regexp
+}
+
+type data struct {
+	families   []Family
+	releases   []Release
+	signatures []Signature
+	harmless   []*regexp.Regexp
+}
+
+// load parses the embedded files once, on first use, so that starting boxdoctor costs nothing. A malformed
+// file is a programming error that the package's test catches.
+var load = sync.OnceValue(func() data {
+	d, err := parse()
+	if err != nil {
+		panic(err)
+	}
+	return d
+})
+
+func parse() (data, error) {
+	var d data
+	var pk struct{ Families []Family }
+	var eol struct{ Releases []Release }
+	var sig struct {
+		Signatures []Signature
+		Harmless   []string
+	}
+	for name, into := range map[string]any{"packages": &pk, "eol": &eol, "signatures": &sig} {
+		if err := decode("data/"+name+".yaml", into); err != nil {
+			return d, err
+		}
+	}
+	d.families, d.releases, d.signatures = pk.Families, eol.Releases, sig.Signatures
+	return d, d.compile(sig.Harmless)
+}
+
+func decode(name string, into any) error {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(into); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func (d *data) compile(harmless []string) error {
+	for i := range d.signatures {
+		s := &d.signatures[i]
+		for _, m := range s.Match {
+			re, err := regexp.Compile("(?is)" + m)
+			if err != nil {
+				return fmt.Errorf("signature %s: %w", s.ID, err)
+			}
+			s.res = append(s.res, re)
+		}
+		if len(s.res) == 0 || s.Says == "" || s.Check == "" || s.Sample == "" || s.Row == "" {
+			return fmt.Errorf("signature %q: id, row, match, says, check and sample are all required", s.ID)
+		}
+	}
+	for _, h := range harmless {
+		re, err := regexp.Compile("(?i)" + h)
+		if err != nil {
+			return fmt.Errorf("harmless %q: %w", h, err)
+		}
+		d.harmless = append(d.harmless, re)
+	}
+	return nil
+}
+
+// FamilyOf returns the packages of a package manager's family.
+func FamilyOf(manager string) (Family, bool) {
+	for _, f := range load().families {
+		if slices.Contains(f.Managers, manager) {
+			return f, true
+		}
+	}
+	return Family{}, false
+}
+
+// KernelOf returns the packages of a kind of kernel; an unknown kind gets the stock names.
+func (f Family) KernelOf(flavour string) KernelPackages {
+	last := KernelPackages{}
+	for _, k := range f.Kernels {
+		if k.Flavour == flavour {
+			return k
+		}
+		last = k
+	}
+	return last
+}
+
+// EndOfLife returns the entry of a release that is past its end of life.
+func EndOfLife(id, versionID string) (Release, bool) {
+	major, _, _ := strings.Cut(versionID, ".")
+	for _, r := range load().releases {
+		if r.ID == id && (r.Version == versionID || r.Version == major) {
+			return r, true
+		}
+	}
+	return Release{}, false
+}
+
+// Signatures returns all signatures, causes before symptoms.
+func Signatures() []Signature { return load().signatures }
+
+// Classify finds the first signature, in order of causes, in a Guest Additions log. folded lines are joined
+// and harmless ones left out first. ok is false when no signature matches: unknown, never a guess.
+func Classify(text string) (s Signature, evidence string, ok bool) {
+	joined := Join(text)
+	for _, s := range load().signatures {
+		if ev, hit := s.find(joined); hit {
+			return s, ev, true
+		}
+	}
+	return Signature{}, "", false
+}
+
+func (s Signature) find(text string) (string, bool) {
+	first := ""
+	for i, re := range s.res {
+		loc := re.FindStringIndex(text)
+		if loc == nil {
+			return "", false
+		}
+		if i == 0 {
+			first = lineAround(text, loc[0])
+		}
+	}
+	return first, true
+}
+
+func lineAround(text string, at int) string {
+	start := strings.LastIndexByte(text[:at], '\n') + 1
+	end := strings.IndexByte(text[at:], '\n')
+	if end < 0 {
+		end = len(text) - at
+	}
+	return strings.TrimSpace(text[start : at+end])
+}
+
+// foldWidth is where the Guest Additions' scripts fold their messages (fold -s at 80 columns, VA72).
+const foldWidth = 60
+
+// Join undoes the folding of messages at 80 columns and drops harmless lines. A line that ends in a space, or
+// is long, and is followed by one that starts like the middle of a sentence is taken for folded.
+func Join(text string) string {
+	var out []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if isHarmless(line) {
+			continue
+		}
+		if n := len(out); n > 0 && folded(out[n-1], line) {
+			out[n-1] = strings.TrimRight(out[n-1], " ") + " " + strings.TrimSpace(line)
+			continue
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "\n")
+}
+
+func isHarmless(line string) bool {
+	return slices.ContainsFunc(load().harmless, func(re *regexp.Regexp) bool { return re.MatchString(line) })
+}
+
+func folded(prev, next string) bool {
+	next = strings.TrimPrefix(next, "  ")
+	if next == "" || strings.HasPrefix(next, "VirtualBox Guest Additions:") || strings.HasPrefix(next, " ") {
+		return false
+	}
+	return strings.HasSuffix(prev, " ") || (len(prev) > foldWidth && next[0] >= 'a' && next[0] <= 'z')
+}

@@ -1,0 +1,5 @@
+package sshserver
+
+import "os/exec"
+
+func ownGroup(*exec.Cmd) {}
