@@ -113,11 +113,10 @@ func evalTreeMissing(f *facts.Facts) finding.Verdict {
 		return finding.Cannot(err)
 	}
 	tree := assess.Tree(k, k.Running)
-	if tree.HasModules || len(k.BootImages) == 0 || !anyTree(k) {
-		// No kernel image in /boot and no module tree at all: a container or a monolithic kernel.
+	if tree.HasModules || !anyTree(k) {
 		return finding.Passf("kernel %s", k.Running)
 	}
-	if !anyBootable(k) {
+	if assess.Foreign(k) && !updatedAway(k) {
 		return finding.Passf("kernel %s runs from outside this file system", k.Running)
 	}
 	return finding.Failf("/lib/modules/%s is gone: another kernel was installed over the one that runs", k.Running).
@@ -133,9 +132,15 @@ func anyTree(k facts.Kernel) bool {
 	return false
 }
 
-func anyBootable(k facts.Kernel) bool {
-	for _, image := range k.BootImages {
-		if image == k.Running {
+// updatedAway: pacman and the like replace the kernel on disk while the old one runs; the image that is there
+// is then of the same kind.
+func updatedAway(k facts.Kernel) bool {
+	running, err := version.ParseKernel(k.Running)
+	if err != nil {
+		return false
+	}
+	for _, image := range releases(k) {
+		if other, err := version.ParseKernel(image); err == nil && other.SameFlavour(running) && other.Compare(running) > 0 {
 			return true
 		}
 	}
@@ -155,11 +160,10 @@ func releases(k facts.Kernel) []string {
 var _ = register(Check{
 	ID: "kernel.reboot_pending", Title: "The kernel that boots next is the one that runs", Target: OnGuest, Severity: finding.Major,
 	Rows: []string{"K2", "K4"}, Needs: buildNeeds, After: []string{reachable}, Fix: "kernel.reboot",
-	CausedBy: []string{"locks.versionlock", "locks.exclude", "locks.hold"},
-	Why:      "A newer kernel is installed but not booted. What is diagnosed now may be different after the next boot; headers are often there only for the newer kernel.",
-	Looks:    "grubby --default-kernel, else the boot loader's default entry, else the newest /boot/vmlinuz; /run/reboot-required",
-	Source:   "guest-catalogue K2, K4",
-	Eval:     evalRebootPending,
+	Why:    "A newer kernel is installed but not booted. What is diagnosed now may be different after the next boot; headers are often there only for the newer kernel.",
+	Looks:  "grubby --default-kernel, else the boot loader's default entry, else the newest /boot/vmlinuz; /run/reboot-required",
+	Source: "guest-catalogue K2, K4",
+	Eval:   evalRebootPending,
 })
 
 func evalRebootPending(f *facts.Facts) finding.Verdict {
@@ -223,6 +227,3 @@ func evalNextBoot(f *facts.Facts) finding.Verdict {
 func with(more ...facts.Key) []facts.Key {
 	return append(append([]facts.Key{}, buildNeeds...), more...)
 }
-
-// newer orders kernels for texts.
-func newer(a, b string) bool { return version.CompareKernels(a, b) > 0 }

@@ -9,7 +9,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 )
 
-var lockNeeds = with(facts.KeyLocks)
+var lockNeeds = with(facts.KeyLocks, facts.KeyResolve)
 
 var _ = register(Check{
 	ID: "locks.versionlock", Title: "No version lock blocks what is needed", Target: OnGuest, Severity: finding.Critical,
@@ -51,37 +51,17 @@ func lockEval(kinds ...string) func(*facts.Facts) finding.Verdict {
 		if len(entries) == 0 {
 			return finding.Passf("none")
 		}
-		pkg, err := neededDevel(f)
+		packages, err := assess.NeededPackages(f)
 		if err != nil {
 			return finding.Cannot(err)
 		}
-		blocking := ofKinds(blockingNeeded(f, pkg), kinds)
-		if len(blocking) == 0 {
-			return finding.Passf("%d entries, none of them blocks anything that is needed now", len(entries))
+		for _, p := range packages {
+			if blocking := ofKinds(assess.Blocking(f, p), kinds); len(blocking) > 0 {
+				return lockVerdict(p, blocking)
+			}
 		}
-		return lockVerdict(pkg, blocking)
+		return finding.Passf("%d entries, none of them blocks anything that is needed now", len(entries))
 	}
-}
-
-// neededDevel is the package that a module build needs and lacks, or empty.
-func neededDevel(f *facts.Facts) (string, error) {
-	needed, err := assess.BuildNeeded(f)
-	if err != nil || !needed {
-		return "", err
-	}
-	missing, err := assess.DevelMissing(f)
-	if err != nil || !missing {
-		return "", err
-	}
-	names, err := assess.NamesFor(f, f.Guest.Kernel.Or(facts.Kernel{}).Running)
-	return names.Devel, err
-}
-
-func blockingNeeded(f *facts.Facts, pkg string) []facts.Lock {
-	if pkg == "" {
-		return nil
-	}
-	return assess.Blocking(f, pkg)
 }
 
 func ofKinds(in []facts.Lock, kinds []string) []facts.Lock {

@@ -62,9 +62,7 @@ func (o *checkOptions) validate() error {
 
 // runCheck examines and reports.
 func (a *app) runCheck(ctx context.Context, o *checkOptions) error {
-	s := a.begin(ctx, "check", o.Output.Verbose, func(string) string {
-		return "Ctrl-C: ending the examination; nothing was changed. Press Ctrl-C again to return at once."
-	}, nil)
+	s := a.begin(ctx, "check", o.Output.Verbose, stopCheck)
 	ms, notes, _, err := s.machines(o.Reach, o.Machines)
 	if err != nil {
 		return s.ended(err)
@@ -77,6 +75,13 @@ func (a *app) runCheck(ctx context.Context, o *checkOptions) error {
 		return err
 	}
 	return withCode(r.ExitCode)
+}
+
+func stopCheck(now string) string {
+	if now != "" {
+		now = " (" + now + ")"
+	}
+	return "Ctrl-C: ending the examination" + now + ". Press Ctrl-C again to return at once."
 }
 
 // ended closes the session after an error; an interruption explains whatever error it caused.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // helpWidth is fixed, so that the help is the same everywhere and a test can freeze it.
@@ -22,8 +23,8 @@ func helpText(c *cobra.Command) string {
 	section(&b, "Examples", c.Example)
 	section(&b, "Usage", "  "+strings.Join(usageLines(c), "\n  "))
 	section(&b, "Commands", commandList(c))
-	section(&b, "Flags", c.NonInheritedFlags().FlagUsagesWrapped(helpWidth))
-	section(&b, "Flags of every command", c.InheritedFlags().FlagUsagesWrapped(helpWidth))
+	section(&b, "Flags", flagList(c.NonInheritedFlags()))
+	section(&b, "Flags of every command", flagList(c.InheritedFlags()))
 	if c.Annotations[exitsAnnotation] != "" {
 		section(&b, "Exit codes", exitCodeHelp())
 	}
@@ -31,6 +32,11 @@ func helpText(c *cobra.Command) string {
 		fmt.Fprintf(&b, "\nMore about a command: %s COMMAND --help\n", c.CommandPath())
 	}
 	return b.String()
+}
+
+// flagList is the flag library's list; its word for a flag that is counted says nothing to people.
+func flagList(fs *pflag.FlagSet) string {
+	return strings.ReplaceAll(fs.FlagUsagesWrapped(helpWidth), "--verbose count", "--verbose      ")
 }
 
 func section(b *strings.Builder, title, body string) {

@@ -19,9 +19,10 @@ type Interrupts struct {
 	once sync.Once
 }
 
-// watch starts to listen. first and second are told of each interruption, before its context ends; either
-// may be nil. signals is nil for those of the process. Stop must be called.
-func watch(parent context.Context, signals chan os.Signal, first, second func()) *Interrupts {
+// watch starts to listen. Each function is told of one interruption, before its context ends; any may be nil.
+// With one function only, the second Ctrl-C already has its usual effect. signals is nil for those of the
+// process. Stop must be called.
+func watch(parent context.Context, signals chan os.Signal, told ...func()) *Interrupts {
 	release := func() {}
 	if signals == nil {
 		signals = make(chan os.Signal, 2)
@@ -33,31 +34,29 @@ func watch(parent context.Context, signals chan os.Signal, first, second func())
 	done, finished := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(finished)
-		for _, end := range []func(){tell(first, endSoft), tell(second, endHard)} {
-			select {
-			case <-signals:
-				end()
-			case <-done:
-				return
-			}
-		}
-		release()
+		defer release()
+		listen(signals, done, told, []func(){endSoft, endHard})
 	}()
 	return &Interrupts{Soft: soft, Hard: hard, stop: func() {
 		close(done)
 		<-finished
-		release()
 		endSoft()
 		endHard()
 	}}
 }
 
-func tell(say, end func()) func() {
-	return func() {
-		if say != nil {
-			say()
+// listen ends one context per signal, as many as there are functions to tell.
+func listen(signals <-chan os.Signal, done <-chan struct{}, told []func(), ends []func()) {
+	for i := range min(len(told), len(ends)) {
+		select {
+		case <-signals:
+		case <-done:
+			return
 		}
-		end()
+		if told[i] != nil {
+			told[i]()
+		}
+		ends[i]()
 	}
 }
 

@@ -12,11 +12,11 @@ import (
 const rootLong = `boxdoctor examines Vagrant machines in VirtualBox over SSH, finds the one cause behind shared folders that
 do not mount and Guest Additions that do not run, and repairs it.`
 
-const rootExample = `  boxdoctor                      examine this computer and every running machine of the project
-  boxdoctor fix --dry-run        show every command that a repair would run
-  boxdoctor fix                  repair, asking before each stage
-  boxdoctor demo                 see all of it on a built-in sick machine
-  boxdoctor explain mount.shares why a check matters and how it looks`
+const rootExample = `  boxdoctor                        examine this computer and every running machine of the project
+  boxdoctor fix --dry-run          show every command that a repair would run
+  boxdoctor fix                    repair, asking before each stage
+  boxdoctor demo                   see all of it on a built-in sick machine
+  boxdoctor explain mount.shares   why a check matters and how it looks`
 
 // newRoot builds the whole command tree. `boxdoctor` without a word is `boxdoctor check`.
 func newRoot(a *app) *cobra.Command {
@@ -57,10 +57,10 @@ func noUnknownWord(c *cobra.Command, args []string) error {
 		return nil
 	}
 	e := unknown("command", args[0], commandNames(c))
-	if e.hint != "" {
-		e.hint += "\n"
+	if e.hint == "" {
+		e.hint = "Commands: " + strings.Join(commandNames(c), ", ")
 	}
-	return e.withHint("%sTo examine a machine of that name: boxdoctor check %s", e.hint, args[0])
+	return e.withHint("%s\nTo examine a machine of that name: boxdoctor check %s", e.hint, args[0])
 }
 
 // noWords refuses words after a command that takes none.

@@ -36,8 +36,8 @@ type session struct {
 	uploads map[string]func(done, total int64)
 }
 
-// begin opens the log and starts to listen for Ctrl-C. waiting is what the first one says.
-func (a *app) begin(ctx context.Context, command string, verbose int, first, second func(now string) string) *session {
+// begin opens the log and starts to listen for Ctrl-C. stops are what each one says, given what happens now.
+func (a *app) begin(ctx context.Context, command string, verbose int, stops ...func(now string) string) *session {
 	if a.log == nil {
 		log, err := openLog(a.getenv, command, a.now())
 		if err != nil && verbose > 0 {
@@ -46,7 +46,11 @@ func (a *app) begin(ctx context.Context, command string, verbose int, first, sec
 		a.log = log
 	}
 	s := &session{a: a, progress: a.streams.NewProgress(), steps: verbose > 1, uploads: map[string]func(done, total int64){}}
-	s.Interrupts = watch(ctx, a.signals, s.tell(first), s.tell(second))
+	var told []func()
+	for _, text := range stops {
+		told = append(told, func() { s.a.say(text(s.progress.Current())) })
+	}
+	s.Interrupts = watch(ctx, a.signals, told...)
 	s.logf("boxdoctor", "%s %s", a.version, command)
 	return s
 }
@@ -57,13 +61,6 @@ func (s *session) end() (interrupted bool) {
 	interrupted = s.Interrupted()
 	s.Stop()
 	return interrupted
-}
-
-func (s *session) tell(text func(now string) string) func() {
-	if text == nil {
-		return nil
-	}
-	return func() { s.a.say(text(s.progress.Current())) }
 }
 
 // logf writes to the log of the run and, with -vv, to the screen.

@@ -66,18 +66,10 @@ func canBuild(in Input) error {
 	if err != nil {
 		return err
 	}
-	if assess.HasHeaders(assess.Tree(k, k.Running)) || (in.NoReboot && buildable(k) != "") {
+	if in.Hopeful || assess.HasHeaders(assess.Tree(k, k.Running)) || (in.NoReboot && assess.NextBuildable(k) != "") {
 		return nil
 	}
 	return fmt.Errorf("no module can be built for the running kernel %s before its kernel-devel is installed, so the Guest Additions are left as they are", k.Running)
-}
-
-// buildable is another kernel that boots next and has its headers, or empty.
-func buildable(k facts.Kernel) string {
-	if k.Default != k.Running && assess.HasHeaders(assess.Tree(k, k.Default)) {
-		return k.Default
-	}
-	return ""
 }
 
 func installFrom(in Input) []action.Action {
@@ -88,7 +80,7 @@ func installFrom(in Input) []action.Action {
 	return []action.Action{
 		action.Upload{Local: in.ISO.Path, Remote: remote, SHA256: in.ISO.SHA256, Size: in.ISO.Size},
 		action.Job{Name: "install Guest Additions " + in.ISO.Version, Lib: lib, Script: additionsInstall, Judge: false,
-			Args: []string{remote, in.ISO.SHA256, in.ISO.Version, buildable(k), home}, Timeout: buildTimeout, Undo: undoInstall(old)},
+			Args: []string{remote, in.ISO.SHA256, in.ISO.Version, assess.NextBuildable(k), home}, Timeout: buildTimeout, Undo: undoInstall(old)},
 	}
 }
 
@@ -152,7 +144,7 @@ func planNextKernel(in Input) ([]action.Action, error) {
 	if err != nil || ga.Setup == "" {
 		return nil, err
 	}
-	next := buildable(k)
+	next := assess.NextBuildable(k)
 	if next == "" {
 		return nil, fmt.Errorf("%s boots next and its kernel-devel is not installed; install it in the guest first", k.Default)
 	}

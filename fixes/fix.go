@@ -31,6 +31,9 @@ type Input struct {
 	Facts *facts.Facts
 	// RunID is unpredictable and names the private folder of this run in the guest.
 	RunID string
+	// Hopeful: other fixes run before this one. The plan shows what would run if they succeed; it is made again,
+	// without hope, when its turn comes.
+	Hopeful bool
 	// KeepUnlocked leaves locks off (--keep-unlocked).
 	KeepUnlocked bool
 	// NoReboot plans without restarting the guest (--no-reboot).

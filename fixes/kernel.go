@@ -24,13 +24,6 @@ var _ = register(Fix{
 	Plan: planDevel,
 })
 
-// target is the kernel for which the headers will be installed.
-type target struct {
-	release string
-	// withKernel: the kernel itself must be installed too.
-	withKernel bool
-}
-
 func planDevel(in Input) ([]action.Action, error) {
 	missing, err := assess.DevelMissing(in.Facts)
 	if err != nil || !missing {
@@ -43,65 +36,15 @@ func planDevel(in Input) ([]action.Action, error) {
 	if in.Facts.Guest.System.Or(facts.System{}).Manager == "pacman" {
 		return planArch(in, k)
 	}
-	t, err := chooseTarget(in, k)
+	res, err := in.Facts.Guest.Resolve.Get()
 	if err != nil {
 		return nil, err
 	}
+	t, ok := assess.ChooseTarget(in.Facts, k, res, offlineReleases(in))
+	if !ok {
+		return nil, noTarget(in, k, res)
+	}
 	return planTarget(in, k, t)
-}
-
-// chooseTarget picks the kernel in the order of the fix's Why.
-func chooseTarget(in Input, k facts.Kernel) (target, error) {
-	res, err := in.Facts.Guest.Resolve.Get()
-	if err != nil {
-		return target{}, err
-	}
-	offline := offlineReleases(in)
-	have := append(slices.Clone(res.DevelFor), offline...)
-	if slices.Contains(have, k.Running) || state(res, in.Facts, k.Running) == facts.CandAvailable {
-		return target{release: k.Running}, nil
-	}
-	for _, release := range newestFirst(k.BootImages) {
-		if version.CompareKernels(release, k.Running) > 0 && sameKind(release, k.Running) &&
-			(assess.HasHeaders(assess.Tree(k, release)) || slices.Contains(have, release)) {
-			return target{release: release}, nil
-		}
-	}
-	for _, release := range newestFirst(have) {
-		if sameKind(release, k.Running) && (slices.Contains(res.Kernels, release) || slices.Contains(offline, release)) {
-			return target{release: release, withKernel: true}, nil
-		}
-	}
-	return target{}, noTarget(in, k, res)
-}
-
-func state(res facts.Resolve, f *facts.Facts, release string) string {
-	names, err := assess.NamesFor(f, release)
-	if err != nil {
-		return ""
-	}
-	for _, c := range res.Candidates {
-		if c.Name == names.Devel {
-			return c.State
-		}
-	}
-	return ""
-}
-
-func newestFirst(releases []string) []string {
-	out := slices.Clone(releases)
-	slices.SortFunc(out, func(a, b string) int { return version.CompareKernels(b, a) })
-	return slices.Compact(out)
-}
-
-// sameKind keeps a stock kernel from being replaced by a debug, UEK or cloud one.
-func sameKind(a, b string) bool {
-	x, errX := version.ParseKernel(a)
-	y, errY := version.ParseKernel(b)
-	if errX != nil || errY != nil {
-		return false
-	}
-	return x.Flavour == y.Flavour || y.Flavour != "" && x.Arch != y.Arch
 }
 
 func noTarget(in Input, k facts.Kernel, res facts.Resolve) error {
@@ -129,60 +72,40 @@ func oneLine(s string) string {
 }
 
 // planTarget installs what is missing for the target, in one transaction, and reboots when it does not run.
-func planTarget(in Input, k facts.Kernel, t target) ([]action.Action, error) {
-	names, err := assess.NamesFor(in.Facts, t.release)
+func planTarget(in Input, k facts.Kernel, t assess.Target) ([]action.Action, error) {
+	names, err := assess.NamesFor(in.Facts, t.Release)
 	if err != nil {
 		return nil, err
 	}
 	tr := transaction{in: in, name: "install " + names.Devel}
-	want := packagesOf(k, t, names)
-	if files := offlineFor(in, t.release); len(files) > 0 {
+	want := t.Packages(k, names)
+	if files := offlineFor(in, t.Release); len(files) > 0 {
 		tr.uploads = files
 		tr.commands = append(tr.commands, installFiles(manager(in), remotes(tr, files)))
 	} else if len(want) > 0 {
-		tr.commands = append(tr.commands, install(manager(in), hasExclude(blockersOf(in.Facts, want)), want...))
+		tr.commands = append(tr.commands, install(manager(in), hasExclude(assess.BlockingAny(in.Facts, want)), want...))
 	}
-	tr.blocks = withKernelLocks(in, t, names, blockersOf(in.Facts, want))
-	if t.release != k.Running {
+	tr.blocks = withKernelLocks(in, t, names, assess.BlockingAny(in.Facts, want))
+	if t.Release != k.Running {
 		tr.relock = relockTo(names, t)
-		tr.commands = append(tr.commands, bootCommands(t.release)...)
+		tr.commands = append(tr.commands, bootCommands(t.Release)...)
 	}
 	var out []action.Action
 	if len(tr.commands) > 0 {
 		out = tr.actions()
 	}
-	if t.release != k.Running && !in.NoReboot {
-		out = append(out, action.Reboot{WantKernel: t.release, Timeout: 15 * time.Minute})
+	if t.Release != k.Running && !in.NoReboot {
+		out = append(out, action.Reboot{WantKernel: t.Release, Timeout: 15 * time.Minute})
 	}
 	return out, nil
 }
 
 func manager(in Input) string { return in.Facts.Guest.System.Or(facts.System{}).Manager }
 
-// packagesOf are the exact packages that the target still lacks.
-func packagesOf(k facts.Kernel, t target, n assess.Names) []string {
-	var out []string
-	if t.withKernel {
-		out = append(out, kernelName(n, t.release))
-	}
-	if !assess.HasHeaders(assess.Tree(k, t.release)) {
-		out = append(out, n.Devel)
-	}
-	return out
-}
-
-// kernelName is the exact name of the kernel package beside the devel package.
-func kernelName(n assess.Names, release string) string {
-	if n.Kernel.ByRelease {
-		return n.Kernel.Kernel + release
-	}
-	return strings.Replace(n.Devel, n.Kernel.Devel, n.Kernel.Kernel, 1)
-}
-
 // withKernelLocks adds, when the kernel changes, the locks on the rest of its family: kernel-headers of
 // another version would otherwise hold back what depends on it.
-func withKernelLocks(in Input, t target, n assess.Names, blocks []facts.Lock) []facts.Lock {
-	if !t.withKernel {
+func withKernelLocks(in Input, t assess.Target, n assess.Names, blocks []facts.Lock) []facts.Lock {
+	if !t.WithKernel {
 		return blocks
 	}
 	suffix := strings.TrimPrefix(n.Devel, n.Kernel.Devel)
@@ -197,9 +120,9 @@ func withKernelLocks(in Input, t target, n assess.Names, blocks []facts.Lock) []
 }
 
 // relockTo gives every package of the kernel's family the target's release, without the architecture.
-func relockTo(n assess.Names, t target) map[string]string {
-	k, err := version.ParseKernel(t.release)
-	if err != nil || !t.withKernel {
+func relockTo(n assess.Names, t assess.Target) map[string]string {
+	k, err := version.ParseKernel(t.Release)
+	if err != nil || !t.WithKernel {
 		return nil
 	}
 	release := k.Version + "-" + k.Release

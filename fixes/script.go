@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/boxdoctor/boxdoctor/internal/action"
-	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/shell"
 	"github.com/boxdoctor/boxdoctor/internal/version"
@@ -260,17 +259,4 @@ func installFiles(manager string, files []string) []string {
 // hasExclude tells whether one of the locks is an exclude.
 func hasExclude(ls []facts.Lock) bool {
 	return slices.ContainsFunc(ls, func(l facts.Lock) bool { return l.Kind == facts.LockExcl })
-}
-
-// blockersOf are all locks that keep any of the packages from being installed, each once.
-func blockersOf(f *facts.Facts, packages []string) []facts.Lock {
-	var out []facts.Lock
-	for _, p := range packages {
-		for _, l := range assess.Blocking(f, p) {
-			if !slices.Contains(out, l) {
-				out = append(out, l)
-			}
-		}
-	}
-	return out
 }

@@ -1,6 +1,7 @@
 package assess
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
@@ -40,6 +41,10 @@ func Blocking(f *facts.Facts, pkg string) []facts.Lock {
 		case !PluginOn(locks, manager, e.Kind):
 		case e.Kind == facts.LockYum || e.Kind == facts.LockDNF:
 			lists[e.Kind] = append(lists[e.Kind], e)
+		case e.Kind == facts.LockDNF5:
+			if tomlBlocks(locks, e, pkg) {
+				out = append(out, e)
+			}
 		case single(e, pkg):
 			out = append(out, e)
 		}
@@ -77,14 +82,57 @@ func listBlocks(entries []facts.Lock, d version.Dialect, pkg string) []facts.Loc
 func single(e facts.Lock, pkg string) bool {
 	name := PackageName(pkg)
 	switch e.Kind {
-	case facts.LockDNF5:
-		return e.Entry == name && !strings.Contains(pkg, e.Section)
 	case facts.LockExcl, facts.LockZypper, facts.LockPacman:
 		return version.Glob(e.Entry, name) || version.Glob(e.Entry, pkg)
 	case facts.LockApt:
 		return e.Entry == pkg || e.Entry == name
 	}
 	return false
+}
+
+// tomlBlocks judges one entry of dnf5's versionlock.toml: it blocks every version but the one that its
+// conditions on evr name. Names may be globs.
+func tomlBlocks(l facts.Locks, e facts.Lock, pkg string) bool {
+	n, err := version.ParseNEVRA(pkg)
+	if err != nil || !version.Glob(e.Entry, n.Name) {
+		return false
+	}
+	for _, f := range l.Files {
+		if f.Path == e.File {
+			return !slices.ContainsFunc(conditions(f.Content, e.Line), func(evr string) bool { return sameEVR(evr, n) })
+		}
+	}
+	return true
+}
+
+// conditions are the evr values after a line, up to the next package.
+func conditions(content string, line int) []string {
+	lines := strings.Split(content, "\n")
+	var out []string
+	key := ""
+	for _, l := range lines[min(line, len(lines)):] {
+		k, v, _ := strings.Cut(l, "=")
+		v = strings.Trim(strings.TrimSpace(v), `"'`)
+		switch strings.TrimSpace(k) {
+		case "[[packages]]":
+			return out
+		case "key":
+			key = v
+		case "value":
+			if key == "evr" {
+				out = append(out, v)
+			}
+		}
+	}
+	return out
+}
+
+func sameEVR(text string, n version.NEVRA) bool {
+	_, vr, found := strings.Cut(text, ":")
+	if !found {
+		vr = text
+	}
+	return version.Glob(vr, n.Version+"-"+n.Release) || version.Glob(vr, n.Version)
 }
 
 // PackageName is the name in NAME-VERSION-RELEASE.ARCH, or the text itself.

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/boxdoctor/boxdoctor/fixes"
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
-	"github.com/boxdoctor/boxdoctor/fixes"
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 )
 

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/boxdoctor/boxdoctor/internal/finding"
 	"github.com/boxdoctor/boxdoctor/fixes"
+	"github.com/boxdoctor/boxdoctor/internal/finding"
 )
 
 // plan turns findings into the fixes that clear them, in the order in which they would run. A fix that has
@@ -15,16 +15,20 @@ func plan(s observation, o FixOptions, tried map[string]bool) []PlannedFix {
 	in := o.Plan
 	f := s.facts
 	in.Facts = &f
-	var out []PlannedFix
+	chosen := map[string]fixes.Fix{}
 	for _, fix := range wanted(s.findings, o.OnlyFixes) {
-		if _, again := tried[fix.ID]; again || waitsForFailed(fix, tried) {
-			continue
+		if _, again := tried[fix.ID]; !again && !waitsForFailed(fix, tried) {
+			chosen[fix.ID] = fix
 		}
-		actions, err := fix.Plan(in)
-		if err == nil && len(actions) == 0 {
-			continue
+	}
+	var out []PlannedFix
+	for _, fix := range chosen {
+		p := PlannedFix{Fix: fix}
+		in.Hopeful = len(before(fix, chosen, map[string]bool{})) > 0
+		p.Actions, p.Err = fix.Plan(in)
+		if p.Err != nil || len(p.Actions) > 0 {
+			out = append(out, p)
 		}
-		out = append(out, PlannedFix{Fix: fix, Actions: actions, Err: err})
 	}
 	return ordered(out)
 }
@@ -59,15 +63,16 @@ func waitsForFailed(fix fixes.Fix, tried map[string]bool) bool {
 	})
 }
 
-// ordered sorts by stage, then impact, then id, and fills Later with the planned fixes that come first.
+// ordered sorts by stage, then impact, then id. A fix that was chosen and had nothing to plan is no longer
+// waited for.
 func ordered(ps []PlannedFix) []PlannedFix {
-	byID := map[string]fixes.Fix{}
+	planned := map[string]fixes.Fix{}
 	for _, p := range ps {
-		byID[p.Fix.ID] = p.Fix
+		planned[p.Fix.ID] = p.Fix
 	}
 	for i := range ps {
-		ps[i].Later = before(ps[i].Fix, byID, map[string]bool{})
-		ps[i].Depth = depth(ps[i].Fix, byID, 0)
+		ps[i].Later = before(ps[i].Fix, planned, map[string]bool{})
+		ps[i].Depth = depth(ps[i].Fix, planned, 0)
 	}
 	slices.SortFunc(ps, func(a, b PlannedFix) int {
 		return cmp.Or(cmp.Compare(a.Depth, b.Depth), cmp.Compare(a.Fix.Impact, b.Fix.Impact), strings.Compare(a.Fix.ID, b.Fix.ID))

@@ -5,9 +5,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/boxdoctor/boxdoctor/fixes"
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
-	"github.com/boxdoctor/boxdoctor/fixes"
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 )
 

@@ -28,10 +28,15 @@ func (p *page) repaired(r finding.Report) {
 }
 
 func (p *page) nothing(r finding.Report) {
-	if len(r.Actions) == 0 {
-		p.line(0, "nothing to change")
-		p.line(0, "")
+	switch {
+	case len(r.Actions) > 0:
+		return
+	case r.DryRun:
+		p.line(0, "dry run: there is nothing to change")
+	default:
+		p.line(0, "nothing was changed")
 	}
+	p.line(0, "")
 }
 
 func of(as []finding.ActionRecord, machine string) []finding.ActionRecord {

@@ -23,6 +23,8 @@ type Options struct {
 	// Keys are the accepted user keys, Password the accepted password. With neither, anyone may come in.
 	Keys     []ssh.PublicKey
 	Password string
+	// Interactive takes the password by keyboard-interactive only, as PAM set-ups do.
+	Interactive bool
 	// Banner is sent before authentication.
 	Banner string
 	// Algorithms restricts what is negotiated; nil: the library's defaults. See Legacy.
@@ -34,8 +36,7 @@ type Algorithms struct {
 	KeyExchanges, Ciphers, MACs []string
 	// HostKeySignatures restricts how the host key signs (for an RSA key: ssh-rsa only).
 	HostKeySignatures []string
-	// UserSignatures are the accepted user key signatures. NoSigAlgs is implied by old servers: they do not
-	// tell the client which signatures they take, so a client falls back to the key's own format.
+	// UserSignatures are the accepted user key signatures.
 	UserSignatures []string
 }
 
@@ -117,6 +118,13 @@ func (s *Server) allow(c *ssh.ServerConfig, refuse bool) {
 		c.PublicKeyCallback = func(m ssh.ConnMetadata, k ssh.PublicKey) (*ssh.Permissions, error) {
 			return s.permit(m, !refuse && s.knows(k))
 		}
+	}
+	if s.opt.Password != "" && s.opt.Interactive {
+		c.KeyboardInteractiveCallback = func(m ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+			a, err := ask("", "", []string{"Password: "}, []bool{false})
+			return s.permit(m, err == nil && !refuse && len(a) == 1 && a[0] == s.opt.Password)
+		}
+		return
 	}
 	if s.opt.Password != "" {
 		c.PasswordCallback = func(m ssh.ConnMetadata, p []byte) (*ssh.Permissions, error) {

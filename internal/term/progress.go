@@ -103,15 +103,20 @@ func (t *transfer) line(done, total int64) string {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.bar == nil || t.total != total {
+	if t.bar == nil || t.total != total || (t.bar.IsFinished() && done < total) {
 		t.total = total
 		t.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(&t.buf), progressbar.OptionSetDescription(t.name),
-			progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true), progressbar.OptionSetWidth(20),
+			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionUseIECUnits(true),
+			progressbar.OptionSetWidth(20),
 			progressbar.OptionSetTheme(progressbar.ThemeASCII), progressbar.OptionThrottle(100*time.Millisecond))
 	}
 	t.buf.Reset()
-	_ = t.bar.Set64(min(done, total)) // writes to the buffer, which cannot fail
+	if done == 0 {
+		_ = t.bar.RenderBlank() // setting 0 would draw nothing
+	} else {
+		_ = t.bar.Set64(min(done, total)) // writes to the buffer, which cannot fail
+	}
 	return lastLine(t.buf.String())
 }
 

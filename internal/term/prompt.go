@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 )
 
 // ErrNoTerminal means that a question could not be asked, because nobody is there to answer.
@@ -110,11 +111,14 @@ func await(ctx context.Context, read func() (string, error)) (string, error) {
 
 // lineReader reads In line by line, keeping what was read beyond a line.
 type lineReader struct {
+	mu sync.Mutex // a cancelled question may still be reading
 	r  io.Reader
 	br *bufio.Reader
 }
 
 func (l *lineReader) next() (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.br == nil {
 		l.br = bufio.NewReader(l.r)
 	}

@@ -83,10 +83,14 @@ func (s *Scope) pass(d time.Duration) time.Duration {
 	return d
 }
 
+// shortest is the least real time that a sleep takes: loops that wait for another process a number of times
+// (fifty sleeps of a tenth of a second) must give it a real chance on a busy machine.
+const shortest = 10 * time.Millisecond
+
 // Sleep passes d of the session's time, in a fraction of the real time. It ends early when the process is
 // killed or a caught signal arrives.
 func (p *Proc) Sleep(d time.Duration) {
-	t := time.NewTimer(time.Duration(float64(d) / p.K.Speed))
+	t := time.NewTimer(max(shortest, time.Duration(float64(d)/p.K.Speed)))
 	defer t.Stop()
 	select {
 	case <-t.C:

@@ -273,3 +273,21 @@ func (h *File) Truncate(size int64) error {
 
 // Close does nothing: a file of the tree holds no resource.
 func (h *File) Close() error { return nil }
+
+// NullDevice is /dev/null.
+type NullDevice struct{}
+
+// Read is at the end at once.
+func (NullDevice) Read([]byte) (int, error) { return 0, io.EOF }
+
+// Write swallows.
+func (NullDevice) Write(p []byte) (int, error) { return len(p), nil }
+
+// FuncDevice reads by a function and swallows writes (/dev/zero, /dev/urandom).
+type FuncDevice func(p []byte) (int, error)
+
+// Read fills p.
+func (f FuncDevice) Read(p []byte) (int, error) { return f(p) }
+
+// Write swallows.
+func (f FuncDevice) Write(p []byte) (int, error) { return len(p), nil }

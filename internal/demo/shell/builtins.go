@@ -541,3 +541,13 @@ func (s *Shell) runActions(sigs []string) {
 		}
 	}
 }
+
+// Builtin runs echo, printf, test, [ or kill as a program of its own.
+func Builtin(p *kernel.Proc) int {
+	name := p.Args[0]
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		name = name[i+1:]
+	}
+	s := newShell(p)
+	return builtins[name](s, append([]string{name}, p.Args[1:]...))
+}

@@ -83,7 +83,7 @@ func Main(p *kernel.Proc) int {
 	case fromStdin:
 		s.feed(&lineReader{r: p.Stdin()})
 	default:
-		s.feed(strings.NewReader(text))
+		s.feed(strings.NewReader(text + "\n"))
 	}
 	return s.end()
 }
@@ -161,6 +161,9 @@ func (l *lineReader) Read(p []byte) (int, error) {
 		line, err := readLine(l.r)
 		if len(line) == 0 {
 			return 0, err
+		}
+		if line[len(line)-1] != '\n' {
+			line = append(line, '\n') // the parser hands a statement out at the end of its line
 		}
 		l.rest = line
 	}

@@ -41,10 +41,13 @@ func (v *vault) keepKey(file string, s ssh.Signer) {
 	v.keys[file] = s
 }
 
-func (v *vault) keepPassword(p string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.password = p
+// keep remembers the password that opened the door.
+func (a *authenticator) keep() {
+	a.g.vault.mu.Lock()
+	defer a.g.vault.mu.Unlock()
+	if a.typed != "" {
+		a.g.vault.password = a.typed
+	}
 }
 
 func (v *vault) knownPassword() string {

@@ -100,6 +100,7 @@ func (t *try) dial() (*ssh.Client, error) {
 		_ = tcp.Close()
 		return nil, t.auth.describe(err)
 	}
+	t.auth.keep()
 	return ssh.NewClient(c, chans, reqs), nil
 }
 

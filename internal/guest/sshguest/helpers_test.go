@@ -67,7 +67,9 @@ func (b *bed) dial(t *testing.T, p ...pulse) *Guest {
 }
 
 // shell returns the options' handler for changes.
-func shellOf(o *sshserver.Options) *sshserver.ShellHandler { return o.Handler.(*sshserver.ShellHandler) }
+func shellOf(o *sshserver.Options) *sshserver.ShellHandler {
+	return o.Handler.(*sshserver.ShellHandler)
+}
 
 func script(name, text string, args ...string) guest.Cmd {
 	return guest.Cmd{Name: name, Script: text, Args: args, Timeout: 20 * time.Second}

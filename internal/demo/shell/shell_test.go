@@ -1,0 +1,161 @@
+package shell_test
+
+import (
+	"bytes"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/boxdoctor/boxdoctor/internal/demo/coreutils"
+	"github.com/boxdoctor/boxdoctor/internal/demo/kernel"
+	"github.com/boxdoctor/boxdoctor/internal/demo/memfs"
+	"github.com/boxdoctor/boxdoctor/internal/demo/shell"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// machine is a bare tree with a shell and the everyday programs.
+func machine(t *testing.T) *kernel.Kernel {
+	t.Helper()
+	fs := memfs.New(&memfs.Volume{Source: "/dev/sda1", FSType: "ext4"}, time.Now)
+	progs := coreutils.Programs()
+	progs["sh"] = shell.Main
+	for _, d := range []string{"/bin", "/usr/bin", "/tmp", "/etc", "/dev", "/root", "/home/u"} {
+		if err := fs.MkdirAll(memfs.Root, d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name := range progs {
+		if err := fs.WriteFile(memfs.Root, coreutils.Dir(name)+"/"+name, kernel.Image(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fs.Chmod(memfs.Root, "/tmp", 0o777)
+	fs.Chown(memfs.Root, "/home/u", 500, 500, true)
+	fs.Mknod("/dev/null", 0o666, memfs.NullDevice{})
+	fs.WriteFile(memfs.Root, "/etc/hostname", []byte("embedded\n"), 0o644)
+	fs.WriteFile(memfs.Root, "/etc/passwd", []byte("root:x:0:0::/root:/bin/sh\nu:x:500:500::/home/u:/bin/sh\n"), 0o644)
+	k := kernel.New(t.Context(), fs, progs)
+	t.Cleanup(k.Stop)
+	return k
+}
+
+type result struct {
+	out, err string
+	code     int
+}
+
+func run(k *kernel.Kernel, uid int, stdin string, argv ...string) result {
+	var out, errb kernel.Buffer
+	env := map[string]string{"PATH": "/bin:/usr/bin", "HOME": "/tmp", "LC_ALL": "C"}
+	p := k.Login(memfs.Cred{UID: uid, GID: uid}, env, "/tmp", kernel.Text(stdin), &out, &errb)
+	p.Args = []string{"sshd"}
+	st := p.Do(func() int { return p.Exec(argv) })
+	return result{string(out.Bytes()), string(errb.Bytes()), st}
+}
+
+// scripts behave the same in a real POSIX shell: the test asks the machine's own sh.
+var scripts = map[string]string{
+	"quotes":         `a='x  y'; b="$a"; printf '%s|' $a "$b" '$a' "a\$b" a\ b; echo`,
+	"defaults":       `unset x; echo "${x-d}" "${x:-e}" "${x:=f}" "$x" "${#x}" "${x+set}"; y=/usr/lib/x.tar.gz; echo "${y##*/}" "${y%.*}" "${y%%.*}" "${y#/usr}"`,
+	"arith":          `i=3; i=$((i+1)); echo $((i*2)) $((7/2)) $((7%3)) $((i>3)) $((1<<4))`,
+	"if":             `if [ 1 -eq 2 ]; then echo a; elif test b = b; then echo c; else echo d; fi; if false; then :; fi; echo $?`,
+	"loops":          `for i in 1 2 3 4; do [ $i = 2 ] && continue; [ $i = 4 ] && break; echo $i; done; n=0; while [ $n -lt 3 ]; do n=$((n+1)); done; echo $n; until [ $n = 0 ]; do n=$((n-1)); done; echo $n`,
+	"break2":         `for i in 1 2; do for j in a b; do echo $i$j; break 2; done; done; echo end`,
+	"case":           `for f in a.c b.h z [x] 'a*'; do case $f in *.c) echo c;; [b-d]*|q) echo bd;; '[x]') echo br;; a\*) echo star;; *) echo other;; esac; done`,
+	"functions":      `f() { local a=in; echo "$a $1 $#"; return 3; }; a=out; f 1 2; echo $? $a`,
+	"subshell":       `x=1; (x=2; echo $x; exit 4); echo $? $x`,
+	"set-e":          `set -e; false || echo kept; if false; then :; fi; ! true; (false) || echo sub; echo before; false; echo never`,
+	"set-e-func":     `set -e; f() { false; echo not; }; f || echo caught; f; echo never`,
+	"set-e-subst":    `set -e; x=$(false) || echo subst; x=$(exit 3); echo never`,
+	"set-u":          `set -u; echo "${a-ok}"; echo "$nope"; echo never`,
+	"pipe":           `printf 'b\na\nc\n' | sort | head -n 2 | tr a-z A-Z; false | true; echo $?; true | false; echo $?`,
+	"pipe-while":     `x=0; printf '1\n2\n' | while read -r l; do x=$((x+l)); echo $x; done; echo $x`,
+	"heredoc":        "v=1; cat <<E\na $v $(echo s) \\$v\n\tt\nE\ncat <<'E'\nb $v\nE\ncat <<-E\n\tc $v\n\t\td\n\tE\n",
+	"redirect":       `cd /tmp; f=bd$$; echo a >$f; echo b >>$f; cat <$f; { echo c; echo d >&2; } >$f 2>&1; cat $f; exec 3<$f; read l <&3; echo "got $l"; read l <&3; echo "got $l"; exec 3<&-; rm $f`,
+	"fds":            `{ echo out; echo err >&2; } 3>&1 1>&2 2>&3 3>&- | cat`,
+	"exec-out":       `f=/tmp/bde$$; exec 4>&1 >$f; echo hidden; exec >&4 4>&-; cat $f; rm $f`,
+	"exec-cmd":       `trap 'echo no' EXIT; (exec echo replaced; echo never); trap - EXIT; exec echo gone; echo never`,
+	"trap-exit":      `trap 'echo bye $?' EXIT; echo hi; exit 5`,
+	"trap-sub":       `(trap 'echo sub' EXIT; true); echo after; f() { trap 'echo fn' EXIT; }; f; echo last`,
+	"trap-exit-code": `trap 'exit 9' EXIT; false`,
+	"trap-term":      `trap 'echo got' TERM; kill -TERM $$; echo after`,
+	"wait":           `(exit 7) & p=$!; wait $p; echo $?; sleep 0.01 & wait; echo $?; wait 999999; echo $?`,
+	"bg-order":       `{ sleep 0.05; echo second; } & echo first; wait`,
+	"kill":           `sleep 5 & p=$!; kill -0 $p && echo alive; kill $p; wait $p 2>/dev/null; echo $?; kill -0 $p 2>/dev/null || echo dead`,
+	"read":           `printf 'a b  c\nx:y:z\n  lead trail  \nback\\slash\nno newline' | { read -r a b; echo "[$a][$b]"; IFS=: read -r a b; echo "[$a][$b]"; read -r l; echo "[$l]"; IFS= read -r l; echo "[$l]"; IFS= read -r l; echo "$?[$l]"; }`,
+	"read-ifs":       `printf '  lead trail  \n' | { IFS= read -r l; echo "[$l]"; }; printf 'a:b:\n' | { IFS=: read x y; echo "[$x][$y]"; }; printf 'a:\n' | { IFS=: read x; echo "[$x]"; }; printf 'a\\\nb c\n' | { read x y; echo "[$x][$y]"; }`,
+	"read-exact":     `printf 'one\ntwo\nthree\n' | { read -r a; cat; }`,
+	"params":         `set -- a 'b c' d; echo $# "$1" "$2"; for i; do echo "<$i>"; done; shift; echo "$*" $#; set -- "$@" e; echo $#; IFS=,; echo "$*"`,
+	"at":             `f() { echo $#; }; set --; f "$@"; set -- '' ''; f "$@"; f $@`,
+	"split":          `v='a b	c'; set -- $v; echo $#; IFS=:; v=a::b; set -- $v; echo $# "$2"; unset IFS; v='*'; set -f; echo $v`,
+	"glob":           `mkdir /tmp/gl$$; cd /tmp/gl$$; touch a1 a2 .h 'b c'; echo a* ; echo *; echo nomatch*; echo .h*; for f in *\ *; do echo "[$f]"; done; cd /; rm -r /tmp/gl$$`,
+	"eval":           `x='echo $((1+1)); y=5'; eval "$x"; echo $y; eval ''; echo $?; eval 'exit 3'`,
+	"eval-stdin":     `IFS= read -r line && eval "$line"` + "\n" + `echo from stdin; echo 'x  y'` + "\n",
+	"printf":         `printf '%s-%d-%05d-%x-%c|%5s|%-5s|%%\n' a 7 42 255 xyz r l; printf '%s\n' 1 2 3; printf 'a\tb\\n\101\n'; printf '%b' 'q\tz\0101\n'; printf '%.2s|\n' abcdef; printf '%d\n' 0x10; printf x; echo`,
+	"test":           `cd /tmp; t=tt$$; touch $t; [ -e $t ] && [ -f $t ] && [ ! -s $t ] && [ ! -d $t ] && [ -r $t ] && [ -w $t ] && [ ! -x $t ] && echo ok; [ -z "" -a -n x ] && echo and; [ "(" = "(" ] && echo paren; [ ! "" ] && echo not; [ 3 -gt 2 ] && [ 2 -le 2 ]; echo $?; ln -s nowhere l$$; [ -L l$$ ] && [ ! -e l$$ ] && echo dangling; rm $t l$$`,
+	"and-or":         `true && false || echo or; false && echo no; echo $?; ! false; echo $?`,
+	"getopts":        `set -- -a -b val -cd rest; while getopts ab:cd o; do echo "$o ${OPTARG-}"; done; shift $((OPTIND-1)); echo "$1"`,
+	"umask":          `umask 077; umask; f=/tmp/um$$; : >$f; ls -l $f | cut -c1-10; rm $f; (umask 0; umask); umask`,
+	"command-v":      `command -v echo; f() { :; }; command -v f; command -v nosuchprogram; echo $?; command echo hi`,
+	"noclobber":      `f=/tmp/nc$$; : >$f; set -C; (echo x >$f) 2>/dev/null; echo $?; echo y >|$f; cat $f; rm $f`,
+	"unset":          `x=1; unset x; echo "${x-gone}"; f() { echo f; }; unset -f f; command -v f; echo $?`,
+	"export":         `X=1 sh -c 'echo $X'; X=2; sh -c 'echo "${X-no}"'; export X; sh -c 'echo $X'; Y=a export Z=b; sh -c 'echo $Z'`,
+	"sh-c-args":      `sh -c 'echo "$0" "$1" "$#"' name one two; echo 'echo "$1-$2"' | sh -s -- p q; sh -c 'exit 6'; echo $?`,
+	"sh-file":        `f=/tmp/sf$$; echo 'echo file "$1"; exit 2' >$f; sh $f arg; echo $?; rm $f`,
+	"sh-s-rest":      "printf 'read -r x\\nthis line\\necho \"[$x]\"\\n' | sh -s",
+	"nested-quotes":  `echo "$(echo "a $(echo 'b  c')")"; echo ` + "`echo back`",
+	"subst-newlines": `x=$(printf 'a\n\nb\n\n\n'); printf '[%s]' "$x"; echo`,
+	"status":         `false; echo $?; (exit 42); echo $?; nosuch_command_at_all 2>/dev/null; echo $?; x=$(exit 3); echo $?; /etc/passwd 2>/dev/null; echo $?`,
+	"dollars":        `[ $$ = "$(echo $$)" ] && echo same; [ $$ != "$(sh -c 'echo $$')" ] && echo other`,
+	"source":         `f=/tmp/so$$; echo 'y=$1; return 4; echo no' >$f; set -- outer; . $f; echo $? $y; rm $f`,
+	"multi-line":     "f() {\n  echo a |\n    cat\n}\nif true &&\n  f\nthen\n  echo b\nfi\n",
+	"comment":        "echo a # b\n# c\necho 'd # e'\n",
+	"negated-pipe":   `! true | false; echo $?; set -e; ! false | true; echo reached`,
+	"loop-redirect":  `printf 'x\ny\n' >/tmp/lr$$; while read -r l; do echo "-$l"; done </tmp/lr$$; rm /tmp/lr$$`,
+	"tilde":          `HOME=/h; echo ~ ~/a "~"; x=~; echo $x`,
+	"timeout":        `timeout 5 sh -c 'exit 3'; echo $?; timeout 0.1 sleep 3; echo $?`,
+	"syntax-late":    "echo first\nif then\n",
+	"unset-error":    `(: "${x:?must be set}") 2>/dev/null || echo failed`,
+	"return-loop":    `f() { for i in 1 2; do return 5; done; }; f; echo $?`,
+	"cd":             `cd /tmp && pwd; cd / ; pwd; cd /nonexistent 2>/dev/null || echo no; (cd /tmp); pwd`,
+	"sed":            `printf 'a=1\nb=2\nc=3\n' | sed -n 's/^b=\(.*\)$/<\1>/p'; printf 'x y\n' | sed -e 's/ /_/' -e 's|y|z|g'; printf '1\n2\n3\n' | sed '2d'; printf '1\n2\n3\n' | sed -n '2,$p'; printf 'a/b\n' | sed 's/[/]/-/; s/b$/&&/'; printf 'k\nv\n' | sed '/k/!d'; printf 'a  b\n' | sed -E 's/ +/ /; s/(a) (b)/\2 \1/'`,
+	"grep":           `printf 'foo\nbar\nfoobar\n' >/tmp/g$$; grep -c foo /tmp/g$$; grep -n '^bar$' /tmp/g$$; grep -v foo /tmp/g$$; grep -o 'o*b' /tmp/g$$; grep -E 'fo{2}|x' /tmp/g$$; grep -q nope /tmp/g$$; echo $?; grep -F -e o. -e ba /tmp/g$$; grep -i FOO /tmp/g$$; rm /tmp/g$$`,
+	"text":           `printf 'a:b:c\n' | cut -d: -f1,3; printf 'abc\n' | cut -c2-; printf 'b\na\nb\n' | sort -u; printf 'a\na\nb\n' | uniq -c | sed 's/^ *//'; printf '1.10\n1.9\n' | sort -V; printf '10\n9\n' | sort -n; printf 'hello\n' | tr -d l; printf 'aabb\n' | tr -s ab; printf 'x\ny' | wc -l; printf 'abc' | wc -c; printf '1\n2\n3\n' | tail -n 2; printf '12345' | tail -c +3; echo; printf '12345' | head -c 2; echo; printf '1\n2\n3\n' | tail -n +2; printf 'a b\nc d\n' | while read -r x y; do echo $y; done`,
+	"files":          `d=$(mktemp -d) && cd $d; mkdir -p a/b; echo x >a/f; cp -p a/f a/g; mv a/g a/b/; ls a; ls a/b; ln -s f a/l; readlink a/l; [ "$(readlink -e a/l)" = "$(cd a && pwd -P)/f" ] && echo resolved; readlink -e a/none; echo $?; chmod 600 a/f; stat -c '%a %s' a/f; find a -type f | sort; rm -r a; ls; rmdir $d; basename /x/y.z .z; dirname /x/y/z; dirname f`,
+	"xargs":          `printf 'a b\nc\n' | xargs -n 1 echo; printf 'x\ny\n' | xargs -I{} echo '<{}>'; printf '' | xargs -r echo none; seq 3 | tr '\n' ' '; echo`,
+	"hash":           `printf abc | sha256sum; printf abc | md5sum | cut -d' ' -f1; printf abc | cksum; printf 'A\n' | od -An -tx1`,
+	"env":            `env -i A=b sh -c 'echo $A' 2>/dev/null || A=b sh -c 'echo $A'; env X=y sh -c 'echo $X'`,
+	"sigpipe":        `yes | head -n 2; echo done`,
+	"bg-stdin":       `echo input | { cat & wait; }; echo end`,
+	"printf-long":    `printf '%s\n' "$(printf 'x%.0s' 1 2 3 4)"; printf '%5.1s|\n' abc; printf '%-3d|%+d\n' 5 6`,
+	"dash-underline": `a=b; a=$a$a; echo ${a}c $a-c; echo "${a%b}"; : ${q:=v}; echo $q; echo ${undefined:-"a b"} ${undefined:-c d}`,
+}
+
+func TestScriptsBehaveAsInARealShell(t *testing.T) {
+	sh, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("this system has no sh to compare with")
+	}
+	k := machine(t)
+	for name, script := range scripts {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), sh, "--posix", "-s")
+			cmd.Dir, cmd.Env = "/tmp", []string{"PATH=/bin:/usr/bin", "HOME=/tmp", "LC_ALL=C"}
+			cmd.Stdin = strings.NewReader(script)
+			var out bytes.Buffer
+			cmd.Stdout = &out
+			_ = cmd.Run()
+			got := run(k, 0, script, "sh")
+			if got.out != out.String() {
+				t.Errorf("stdout %q, a real sh prints %q (stderr %q)", got.out, out.String(), got.err)
+			}
+			if got.code != cmd.ProcessState.ExitCode() {
+				t.Errorf("exit status %d, a real sh gives %d (stderr %q)", got.code, cmd.ProcessState.ExitCode(), got.err)
+			}
+		})
+	}
+}
