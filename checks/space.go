@@ -9,19 +9,8 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 )
 
-// Room that an installation of Guest Additions needs, in KiB: the ISO (60 MB) in /var, the installation
-// (30 MB) in /opt, the build and the unpacked archive in /tmp, modules and initramfs in /lib and /boot.
-const (
-	needVar  = 150 << 10
-	needOpt  = 100 << 10
-	needTmp  = 120 << 10
-	needBoot = 40 << 10
-	needRoot = 50 << 10
-	// fewInodes is too few for an installation of about 500 files and a kernel-devel tree of 20 000.
-	fewInodes = 25_000
-)
-
-var roomNeeded = map[string]int64{"/": needRoot, "/var": needVar, "/opt": needOpt, "/tmp": needTmp, "/boot": needBoot, "/usr": needOpt}
+// fewInodes is too few for an installation of about 500 files and a kernel-devel tree of 20 000.
+const fewInodes = 25_000
 
 var _ = register(Check{
 	ID: "space.free", Title: "There is room on the disks", Target: OnGuest, Severity: finding.Critical,
@@ -49,9 +38,9 @@ func evalSpace(f *facts.Facts) finding.Verdict {
 
 // judgeSpace: a full disk fails always; too little for an installation fails only when one is due.
 func judgeSpace(s facts.Space, building bool) (finding.Verdict, bool) {
-	want, ok := roomNeeded[path.Clean(s.Path)]
+	want := assess.RoomNeeded(s.Path)
 	switch {
-	case !ok || s.TotalKB == 0:
+	case want == 0 || s.TotalKB == 0:
 		return finding.Verdict{}, false
 	case s.ReadOnly && s.Path != "/boot":
 		return finding.Failf("%s is mounted read-only", s.Path).Diff("writable", "ro").

@@ -43,6 +43,8 @@ type app struct {
 	signals chan os.Signal
 
 	log *runLog
+	// session is the one that runs; a crash must end it, too.
+	session *session
 }
 
 func newApp(s *term.Streams, getenv func(string) string) *app {
@@ -65,7 +67,9 @@ func dialGuest(ctx context.Context, c sshguest.Config) (guest.Guest, facts.Reach
 func (a *app) main(args []string) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
-			code = a.crashed(p, debug.Stack())
+			stack := debug.Stack()
+			a.session.abandon()
+			code = a.crashed(p, stack)
 		}
 		a.log.close()
 	}()

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/boxdoctor/boxdoctor/internal/report"
 )
 
 // helpWidth is fixed, so that the help is the same everywhere and a test can freeze it.
@@ -18,8 +20,10 @@ var withExitCodes = map[string]string{exitsAnnotation: "yes"}
 
 // helpText is examples first, then the options: most people came for a line to copy.
 func helpText(c *cobra.Command) string {
+	c.InitDefaultHelpFlag() // else only there when the command itself is run
+	long := strings.ReplaceAll(strings.TrimSpace(c.Long), "\n", " ")
 	var b strings.Builder
-	b.WriteString(strings.TrimSpace(c.Long) + "\n")
+	b.WriteString(strings.Join(report.Wrap(long, helpWidth), "\n") + "\n")
 	section(&b, "Examples", c.Example)
 	section(&b, "Usage", "  "+strings.Join(usageLines(c), "\n  "))
 	section(&b, "Commands", commandList(c))

@@ -1,5 +1,7 @@
 package cmd
 
+import "math"
+
 // nearest returns the candidate that a person most likely meant by word: the one with the fewest slips
 // (insert, drop, replace, swap neighbours), the first of equals. Empty when nothing is close enough.
 func nearest(word string, candidates []string) string {
@@ -14,9 +16,9 @@ func nearest(word string, candidates []string) string {
 
 // slips is the optimal string alignment distance.
 func slips(a, b []rune) int {
-	const most = 64 // nobody mistypes a longer word; keeps the table small
-	if len(a) > most || len(b) > most {
-		return most
+	const longest = 64 // nobody mistypes a longer word; keeps the table small
+	if len(a) > longest || len(b) > longest {
+		return math.MaxInt
 	}
 	d := make([][]int, len(a)+1)
 	for i := range d {

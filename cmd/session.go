@@ -52,7 +52,15 @@ func (a *app) begin(ctx context.Context, command string, verbose int, stops ...f
 	}
 	s.Interrupts = watch(ctx, a.signals, told...)
 	s.logf("boxdoctor", "%s %s", a.version, command)
+	a.session = s
 	return s
+}
+
+// abandon ends a session after a crash; a nil one is none.
+func (s *session) abandon() {
+	if s != nil {
+		s.end()
+	}
 }
 
 // end takes progress off the screen. It tells whether the person interrupted the run.

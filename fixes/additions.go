@@ -9,7 +9,6 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
-	"github.com/boxdoctor/boxdoctor/internal/shell"
 )
 
 // buildTimeout is how long a build of the modules may take: six minutes were seen under emulation, and an
@@ -44,7 +43,32 @@ func planInstall(in Input) ([]action.Action, error) {
 	if err := fitting(in.ISO, host.Number); err != nil {
 		return nil, err
 	}
-	return installFrom(in), nil
+	ownTmp, err := roomToBuild(in.Facts)
+	if err != nil {
+		return nil, err
+	}
+	return installFrom(in, ownTmp), nil
+}
+
+// roomToBuild says whether the build needs a /tmp of its own, or that there is no room at all. The build has
+// /tmp/vbox.0 written into it; a tmpfs that is full or noexec (rows S6, S10) can be gone around, a full disk
+// cannot.
+func roomToBuild(f *facts.Facts) (ownTmp bool, err error) {
+	list, err := f.Guest.Space.Get()
+	if err != nil {
+		return false, err
+	}
+	for _, s := range list {
+		short := s.TotalKB > 0 && s.FreeKB < assess.RoomNeeded(s.Path)
+		switch {
+		case s.Path == "/tmp" && s.Mount == "/tmp" && (short || s.NoExec):
+			ownTmp = true
+		case short && s.Path != "/boot":
+			return false, fmt.Errorf("%s of the guest has %d MiB left and an installation needs %d MiB: make room first (sudo du -xh --max-depth=1 %s)",
+				s.Path, s.FreeKB>>10, assess.RoomNeeded(s.Path)>>10, s.Mount)
+		}
+	}
+	return ownTmp, nil
 }
 
 // fitting refuses every image but that of the host's version (row S5: host 4.3.30, installed 4.2.4).
@@ -72,16 +96,23 @@ func canBuild(in Input) error {
 	return fmt.Errorf("no module can be built for the running kernel %s before its kernel-devel is installed, so the Guest Additions are left as they are", k.Running)
 }
 
-func installFrom(in Input) []action.Action {
+func installFrom(in Input, ownTmp bool) []action.Action {
 	k := in.Facts.Guest.Kernel.Or(facts.Kernel{})
 	home := runHome(in)
 	remote := home + "/VBoxGuestAdditions_" + in.ISO.Version + ".iso"
 	old := in.Facts.Guest.Additions.Or(facts.Additions{}).ConfigVersion
 	return []action.Action{
 		action.Upload{Local: in.ISO.Path, Remote: remote, SHA256: in.ISO.SHA256, Size: in.ISO.Size},
-		action.Job{Name: "install Guest Additions " + in.ISO.Version, Lib: lib, Script: additionsInstall, Judge: false,
-			Args: []string{remote, in.ISO.SHA256, in.ISO.Version, assess.NextBuildable(k), home}, Timeout: buildTimeout, Undo: undoInstall(old)},
+		action.Job{Name: "install Guest Additions " + in.ISO.Version, Lib: lib, Script: additionsInstall,
+			Args: []string{remote, in.ISO.SHA256, in.ISO.Version, assess.NextBuildable(k), home, yesNo(ownTmp)}, Timeout: buildTimeout, Undo: undoInstall(old)},
 	}
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }
 
 func undoInstall(old string) string {
@@ -118,12 +149,38 @@ func planRebuild(in Input) ([]action.Action, error) {
 		return nil, fmt.Errorf("these Guest Additions (%s) have no rcvboxadd to build with (row S13): they come from a package; update that package, or run "+
 			"boxdoctor fix --only additions.remove_packages and then boxdoctor fix", installed.Number)
 	}
-	if !assess.HasHeaders(assess.Tree(k, k.Running)) {
+	if !assess.HasHeaders(assess.Tree(k, k.Running)) && !in.Hopeful {
+		if assess.NextBuildable(k) != "" {
+			return nil, nil // the next boot's kernel is the one to build for
+		}
 		return nil, fmt.Errorf("nothing can be built for kernel %s before its kernel-devel is installed", k.Running)
 	}
-	script := "run " + shell.Quote(ga.Setup) + " setup\ndepmod -a\n"
-	return []action.Action{action.Job{Name: "build the Guest Additions' modules", Lib: lib, Script: script, Timeout: buildTimeout,
-		Judge: true, Undo: "nothing to undo: modules were added below /lib/modules/" + k.Running + "/misc"}}, nil
+	return buildJob(in, "build the Guest Additions' modules", ga.Setup, k.Running, "setup")
+}
+
+// buildScript builds modules with an installed rcvboxadd. $1 yes or no for a /tmp of its own, $2 this run's
+// folder, $3 the kernel, the rest is the command. Its exit status proves nothing.
+const buildScript = `own_tmp=$1
+home=$2
+kernel=$3
+shift 3
+trap 'rm -rf "$home"' EXIT
+mkdir -p "$home/tmp"
+chmod 0700 "$home"
+echo "+ $*"
+with_tmp "$own_tmp" "$home/tmp" "$@"
+echo "boxdoctor: ended with status $? (this proves nothing)"
+depmod -a "$kernel"
+`
+
+func buildJob(in Input, name, setup, kernel string, args ...string) ([]action.Action, error) {
+	ownTmp, err := roomToBuild(in.Facts)
+	if err != nil {
+		return nil, err
+	}
+	return []action.Action{action.Job{Name: name, Lib: lib, Script: buildScript, Timeout: buildTimeout, Judge: true,
+		Args: append([]string{yesNo(ownTmp), runHome(in), kernel, setup}, args...),
+		Undo: "nothing to undo: modules were added below /lib/modules/" + kernel + "/misc"}}, nil
 }
 
 var _ = register(Fix{
@@ -148,9 +205,7 @@ func planNextKernel(in Input) ([]action.Action, error) {
 	if next == "" {
 		return nil, fmt.Errorf("%s boots next and its kernel-devel is not installed; install it in the guest first", k.Default)
 	}
-	script := "run " + shell.Join([]string{ga.Setup, "quicksetup", next}) + "\ndepmod -a " + shell.Quote(next) + "\n"
-	return []action.Action{action.Job{Name: "build the modules for " + next, Lib: lib, Script: script, Timeout: buildTimeout,
-		Judge: true, Undo: "nothing to undo: modules were added below /lib/modules/" + next + "/misc"}}, nil
+	return buildJob(in, "build the modules for "+next, ga.Setup, next, "quicksetup", next)
 }
 
 var _ = register(Fix{

@@ -88,7 +88,7 @@ func planTarget(in Input, k facts.Kernel, t assess.Target) ([]action.Action, err
 	tr.blocks = withKernelLocks(in, t, names, assess.BlockingAny(in.Facts, want))
 	if t.Release != k.Running {
 		tr.relock = relockTo(names, t)
-		tr.commands = append(tr.commands, bootCommands(t.Release)...)
+		tr.commands = append(tr.commands, bootCommands(k, t)...)
 	}
 	var out []action.Action
 	if len(tr.commands) > 0 {
@@ -134,10 +134,14 @@ func relockTo(n assess.Names, t assess.Target) map[string]string {
 	return out
 }
 
-// bootCommands make the target the default boot entry, whichever tool the guest has for it.
-func bootCommands(release string) [][]string {
+// bootCommands make the target the default boot entry where grubby is; elsewhere the package's own script has
+// done it, and the next observation tells.
+func bootCommands(k facts.Kernel, t assess.Target) [][]string {
+	if k.Default == t.Release {
+		return nil
+	}
 	script := `if command -v grubby >/dev/null 2>&1; then grubby --set-default "/boot/vmlinuz-$1"; fi`
-	return [][]string{{"sh", "-c", script, "sh", release}}
+	return [][]string{{"sh", "-c", script, "sh", t.Release}}
 }
 
 // planArch: Arch has one kernel of a kind; its headers follow it, and after an upgrade the guest must restart.

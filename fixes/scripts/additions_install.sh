@@ -1,5 +1,6 @@
 # Installs Guest Additions from an uploaded ISO.
-# $1 ISO, $2 its sha256, $3 version, $4 another kernel to build for (or empty), $5 a folder for this run.
+# $1 ISO, $2 its sha256, $3 version, $4 another kernel to build for (or empty), $5 a folder for this run, $6 "yes"
+# when the build needs a /tmp of its own.
 # The installer's exit status is shown and proves nothing: 0 was seen with nothing built, 2 with everything
 # built. boxdoctor judges by what it observes afterwards.
 iso=$1
@@ -7,9 +8,11 @@ sha=$2
 version=$3
 other=$4
 home=$5
+own_tmp=$6
 mnt=$home/iso
 tmp=$home/tmp
 
+# shellcheck disable=SC2317 # called by the trap
 cleanup() {
 	trap - EXIT
 	if mountpoint -q "$mnt" 2>/dev/null; then
@@ -40,7 +43,9 @@ case $(head -c 30000 "$installer" | grep -a '^label=') in
 	;;
 esac
 echo "+ VBoxLinuxAdditions.run --nox11"
-TMPDIR=$tmp sh "$installer" --nox11 </dev/null
+TMPDIR=$tmp
+export TMPDIR
+with_tmp "$own_tmp" "$tmp" sh "$installer" --nox11 </dev/null
 echo "boxdoctor: the installer ended with status $? (this proves nothing)"
 
 setup=/sbin/rcvboxadd
@@ -49,7 +54,7 @@ if [ ! -x "$setup" ]; then
 fi
 if [ -n "$other" ] && [ -x "$setup" ]; then
 	echo "+ $setup quicksetup $other"
-	"$setup" quicksetup "$other" </dev/null
+	with_tmp "$own_tmp" "$tmp" "$setup" quicksetup "$other" </dev/null
 	echo "boxdoctor: ended with status $? (this proves nothing)"
 fi
 if [ -n "$other" ]; then

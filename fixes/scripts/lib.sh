@@ -150,3 +150,23 @@ restore_dir() {
 	fi
 	rm -rf "$1"
 }
+
+# with_tmp yes|no DIR COMMAND... runs a build that has /tmp/vbox.0 written into it. "yes": /tmp is too small or
+# forbids programs, so the command gets DIR as its /tmp, in a mount namespace in which nothing else is private
+# (unmounting a share must reach the whole guest).
+with_tmp() {
+	if [ "$1" != yes ]; then
+		shift 2
+		"$@"
+		return
+	fi
+	shift
+	mkdir -p "$1"
+	unchanged='--propagation unchanged'
+	# shellcheck disable=SC2086 # two words, or none before util-linux 2.26
+	if ! unshare -m $unchanged true 2>/dev/null; then
+		unchanged=
+	fi
+	# shellcheck disable=SC2086,SC2016
+	unshare -m $unchanged sh -c 'mount --make-private /tmp && mount --bind "$1" /tmp && shift && exec "$@"' sh "$@"
+}

@@ -39,7 +39,7 @@ attempt() {
 	esac
 }
 
-log=$(mktemp /tmp/boxdoctor.XXXXXXXXXX) || exit 1
+log=$(dirname "$0")/mount.log
 trap 'rm -f "$log"' EXIT
 mkdir -p "$path"
 modprobe vboxsf 2>/dev/null || true

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/boxdoctor/boxdoctor/fixes"
 	"github.com/boxdoctor/boxdoctor/internal/action"
@@ -259,12 +258,12 @@ func (d *repair) unverified() bool {
 
 func needed(s finding.Status) bool { return s == finding.Fail || s == finding.Warn }
 
-// regressions names checks that passed before and do not any more.
+// regressions names checks that passed before and do not any more, unless another finding explains them.
 func (d *repair) regressions() {
-	before, after := statuses(d.before), statuses(d.seen.findings)
-	for _, id := range sortedKeys(before) {
-		if before[id] == finding.Pass && (after[id] == finding.Fail || after[id] == finding.Warn) {
-			d.notes = append(d.notes, fmt.Sprintf("%s: %s passed before and is now %s", d.seen.machine.Facts.Name, id, after[id]))
+	before := statuses(d.before)
+	for _, f := range d.seen.findings {
+		if before[f.ID] == finding.Pass && needed(f.Status) && f.CausedBy == "" {
+			d.notes = append(d.notes, fmt.Sprintf("%s: %s passed before and is now %s", d.seen.machine.Facts.Name, f.ID, f.Status))
 		}
 	}
 }
@@ -275,13 +274,4 @@ func statuses(fs []finding.Finding) map[string]finding.Status {
 		m[f.ID] = f.Status
 	}
 	return m
-}
-
-func sortedKeys(m map[string]finding.Status) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -21,6 +21,26 @@ func plan(s observation, o FixOptions, tried map[string]bool) []PlannedFix {
 			chosen[fix.ID] = fix
 		}
 	}
+	return settle(chosen, in)
+}
+
+// settle plans every chosen fix in the hope that those before it succeed, drops the ones with nothing to do, and
+// plans again, without hope, what then waits for nothing: only such a plan is ever executed.
+func settle(chosen map[string]fixes.Fix, in fixes.Input) []PlannedFix {
+	for {
+		ps := ordered(planAll(chosen, in))
+		left := map[string]fixes.Fix{}
+		for _, p := range ps {
+			left[p.Fix.ID] = p.Fix
+		}
+		if len(left) == len(chosen) {
+			return ps
+		}
+		chosen = left
+	}
+}
+
+func planAll(chosen map[string]fixes.Fix, in fixes.Input) []PlannedFix {
 	var out []PlannedFix
 	for _, fix := range chosen {
 		p := PlannedFix{Fix: fix}
@@ -30,7 +50,7 @@ func plan(s observation, o FixOptions, tried map[string]bool) []PlannedFix {
 			out = append(out, p)
 		}
 	}
-	return ordered(out)
+	return out
 }
 
 // wanted are the fixes of failing findings, and of warnings that are more than minor. With --only a warning
@@ -63,8 +83,7 @@ func waitsForFailed(fix fixes.Fix, tried map[string]bool) bool {
 	})
 }
 
-// ordered sorts by stage, then impact, then id. A fix that was chosen and had nothing to plan is no longer
-// waited for.
+// ordered sorts by stage, then impact, then id.
 func ordered(ps []PlannedFix) []PlannedFix {
 	planned := map[string]fixes.Fix{}
 	for _, p := range ps {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 	"time"
 )
 
@@ -15,8 +16,7 @@ const outputLimit = 8 << 20
 // runProgram is the Executor of real runs: no terminal, no input, English output in UTF-8, bounded.
 func runProgram(ctx context.Context, path string, args ...string) (Output, error) {
 	cmd := exec.CommandContext(ctx, path, args...)
-	// C.UTF-8 keeps VM names and paths readable, where plain C turns them into question marks.
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "LANG=C.UTF-8", "LANGUAGE=C")
+	cmd.Env = append(os.Environ(), "LC_ALL="+locale(), "LANG="+locale(), "LANGUAGE=C")
 	// VBoxManage starts VBoxSVC, which may keep the pipes open: do not wait for it.
 	cmd.WaitDelay = time.Second
 	stdout, stderr := &bounded{limit: outputLimit}, &bounded{limit: outputLimit}
@@ -34,6 +34,15 @@ func runProgram(ctx context.Context, path string, args ...string) (Output, error
 		return out, nil
 	}
 	return out, err
+}
+
+// locale is English in UTF-8. Under plain C, VBoxManage 7.2.22 stops printing at the first letter beyond
+// ASCII in a VM's name: the rest of the list is lost with it.
+func locale() string {
+	if runtime.GOOS == "darwin" {
+		return "en_US.UTF-8" // macOS has had no C.UTF-8 for long
+	}
+	return "C.UTF-8"
 }
 
 // bounded keeps the first bytes and drops the rest, so that a talking program can neither block nor fill the memory.

@@ -245,7 +245,7 @@ func TestObserveNothingRuns(t *testing.T) {
 	w.machine("web", "virtualbox", "id", "6183cbfd-cd41-4a50-aac7-b83c6f9fb060") // known to VirtualBox, not running
 	w.machine("db", "virtualbox", "action_set_name", "1795334400")
 	inv, err := observe(t, w.options(newReplay(t, virtualBox(t))))
-	if err != nil || len(inv.Machines) != 0 || !strings.Contains(strings.Join(inv.Notes, "\n"), "no machine of the project") {
+	if err != nil || len(inv.Machines) != 0 || !strings.Contains(strings.Join(inv.Notes, "\n"), "no running machine of the project") {
 		t.Errorf("%+v, %v", inv, err)
 	}
 }
@@ -342,14 +342,15 @@ func TestNotes(t *testing.T) {
 	w.machine("web", "virtualbox", "vagrant_cwd", "/elsewhere")
 	w.machine("web", "libvirt", "id", "x")
 	w.machine("db", "docker", "id", "x")
+	w.machine("gone", "virtualbox", "id", "11111111-2222-3333-4444-555555555555")
 	calls := withVM(t, section(t, infoTitle))
-	calls["list vms"] = Output{Stdout: `"<inaccessible>" {44e5f7df-0000-0000-0000-000000000000}` + "\n"}
+	calls["list vms"] = Output{Stdout: `"<inaccessible>" {44e5f7df-0000-0000-0000-000000000000}` + "\n\"web\" {" + runningID + "}\n"}
 	inv, err := observe(t, w.options(newReplay(t, calls)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := strings.Join(inv.Notes, "\n")
-	for _, want := range []string{"VM 44e5f7df", "machine web is also known to the provider libvirt", "machine db is also known to the provider docker", "created by the user with id 0, you are 1000", "/elsewhere"} {
+	for _, want := range []string{"VM 44e5f7df", "machine web is also known to the provider libvirt", "machine db is also known to the provider docker", "created by the user with id 0, you are 1000", "/elsewhere", "machine gone: Vagrant remembers VM 11111111"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no note says %q:\n%s", want, all)
 		}
@@ -410,6 +411,12 @@ func TestWithoutVBoxManage(t *testing.T) {
 	}
 	w.write(filepath.Join(w.home, ".config", "VirtualBox", "VirtualBox.xml"), "<VirtualBox><Glo")
 	inv, _ = observe(t, w.options(newReplay(t, nil)))
+	if len(inv.Machines) != 0 || !strings.Contains(strings.Join(inv.Notes, "\n"), "VirtualBox.xml-prev") {
+		t.Errorf("%+v", inv)
+	}
+	o := w.options(newReplay(t, nil))
+	o.Names = []string{"default"}
+	inv, _ = observe(t, o)
 	if len(inv.Machines) != 1 || inv.Machines[0].Class != ClassConfig || !strings.Contains(inv.Machines[0].Problem.Error(), "VirtualBox.xml-prev") {
 		t.Errorf("%+v", inv.Machines)
 	}
@@ -512,7 +519,7 @@ func TestRealExecutor(t *testing.T) {
 		t.Skip("no /bin/sh")
 	}
 	out, err := runProgram(t.Context(), sh, "-c", `echo "$LC_ALL"; echo no >&2; exit 3`)
-	if err != nil || out.Stdout != "C.UTF-8\n" || out.Stderr != "no\n" || out.Code != 3 {
+	if err != nil || out.Stdout != locale()+"\n" || out.Stderr != "no\n" || out.Code != 3 {
 		t.Errorf("%+v, %v", out, err)
 	}
 	if _, err := runProgram(t.Context(), "/nonexistent"); err == nil {
@@ -521,7 +528,7 @@ func TestRealExecutor(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	_, err = runProgram(ctx, sh, "-c", "sleep 20 & sleep 20")
+	_, err = runProgram(ctx, sh, "-c", "sleep 4 & sleep 4")
 	if err == nil || time.Since(start) > 5*time.Second {
 		t.Errorf("%v after %s", err, time.Since(start))
 	}

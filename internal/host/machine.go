@@ -230,17 +230,17 @@ func loopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// unknownName is a machine that the user named and no file knows.
-func (ob *observer) unknownName(name string, known []string, where string) Machine {
+// unknownName is a machine that the user named and no file knows. command is put before a name that is known.
+func (ob *observer) unknownName(name string, known []string, where, command string) Machine {
 	m := ob.blank(name)
 	if len(known) == 0 {
 		return m.refuse(ClassNotCreated, up(name), fmt.Errorf("machine %s: %s has no machines yet", name, where))
 	}
 	if near := nearest(name, known); near != "" {
-		return m.refuse(ClassUnknownName, "boxdoctor check "+shell.Quote(near),
+		return m.refuse(ClassUnknownName, command+shell.Quote(near),
 			fmt.Errorf("there is no machine %q in %s; the nearest name is %q", clean(name), where, near))
 	}
-	return m.refuse(ClassUnknownName, "boxdoctor check "+shell.Quote(known[0]),
+	return m.refuse(ClassUnknownName, command+shell.Quote(known[0]),
 		fmt.Errorf("there is no machine %q in %s; it has: %s", clean(name), where, strings.Join(known[:min(len(known), 20)], ", ")))
 }
 

@@ -36,8 +36,8 @@ type observer struct {
 	manageWorks bool
 	// dropsForwards: this release leaves forwards out of showvminfo (7.0.0).
 	dropsForwards bool
-	// running holds the ids of `list runningvms`; nil when that is not known.
-	running map[string]bool
+	// running and registered hold the ids of `list runningvms` and `list vms`; nil when that is not known.
+	running, registered map[string]bool
 	// settled is the path that systemproperties names for the Guest Additions ISO.
 	settled string
 	notes   []string
@@ -80,7 +80,7 @@ func (ob *observer) observe(ctx context.Context) (Inventory, error) {
 	ob.project = p
 	ob.facts = facts.Host{
 		OS: ob.goos, ProjectRoot: facts.Known(p.Root), GivenVersion: strings.TrimSpace(ob.VBoxVersion),
-		DevVBoxDrv: ob.devVBoxDrv(),
+		DevVBoxDrv: ob.devVBoxDrv(), Explicit: ob.SSH != "" || ob.SSHConfig != "",
 		VM:         facts.Unknownf[facts.VM]("this is the host, not a machine"),
 		Folders:    facts.Unknownf[[]facts.SyncedFolder]("this is the host, not a machine"),
 	}
@@ -151,19 +151,26 @@ func (ob *observer) observeVirtualBox(ctx context.Context) {
 	}
 	ob.manageWorks = ob.manageWorks && errs[1] == nil
 	if errs[0] == nil {
-		ob.noteInaccessible(parseList(lists[0].Stdout))
+		all := parseList(lists[0].Stdout)
+		ob.registered = ids(all)
+		ob.noteInaccessible(all)
 	}
 	if errs[1] == nil {
-		ob.running = map[string]bool{}
-		for _, vm := range parseList(lists[1].Stdout) {
-			ob.running[vm.UUID] = true
-		}
+		ob.running = ids(parseList(lists[1].Stdout))
 	} else {
 		ob.note("VirtualBox did not list its running machines: %v", errs[1])
 	}
 	if errs[2] == nil {
 		ob.settled = additionsISO(lists[2].Stdout)
 	}
+}
+
+func ids(vms []listed) map[string]bool {
+	all := make(map[string]bool, len(vms))
+	for _, vm := range vms {
+		all[vm.UUID] = true
+	}
+	return all
 }
 
 func (ob *observer) setVersion() {
@@ -227,6 +234,9 @@ func (ob *observer) noteProject() {
 		if m.ID == "" {
 			continue
 		}
+		if ob.registered != nil && !ob.registered[m.ID] && len(ob.Names) == 0 {
+			ob.note("%v", ob.lost(m))
+		}
 		if m.CreatorUID != "" && ob.uid >= 0 && m.CreatorUID != strconv.Itoa(ob.uid) {
 			ob.note("machine %s was created by the user with id %s, you are %d: Vagrant refuses to work on it", m.Name, m.CreatorUID, ob.uid)
 		}
@@ -242,7 +252,7 @@ func (ob *observer) named(ctx context.Context) []Machine {
 	return ob.each(len(names), func(i int) Machine {
 		m, ok := ob.project.machine(names[i])
 		if !ok {
-			return ob.unknownName(names[i], ob.project.names(), "the project "+ob.project.Root)
+			return ob.unknownName(names[i], ob.project.names(), "the project "+ob.project.Root, "boxdoctor check ")
 		}
 		return ob.examine(ctx, m)
 	})
@@ -260,15 +270,15 @@ func (ob *observer) allRunning(ctx context.Context) []Machine {
 	all := ob.each(len(candidates), func(i int) Machine { return ob.examine(ctx, candidates[i]) })
 	out := all[:0]
 	for _, m := range all {
-		// Paused machines are in VirtualBox' list of running ones; without a VM at all there is nothing to say.
-		if m.Class == ClassNotRunning || m.Class == ClassNotCreated {
+		// Paused machines are in VirtualBox' list of running ones. Without VirtualBox nothing can run.
+		if m.Class == ClassNotRunning || m.Class == ClassNotCreated || m.Problem != nil && ob.manage.path == "" {
 			ob.note("%v", m.Problem)
 			continue
 		}
 		out = append(out, m)
 	}
 	if len(out) == 0 {
-		ob.note("no machine of the project %s is running: only the host was examined; `vagrant up` starts them", ob.project.Root)
+		ob.note("no running machine of the project %s was found: only the host was examined; `vagrant up` starts machines", ob.project.Root)
 	}
 	return out
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/guest/sshguest"
+	"github.com/boxdoctor/boxdoctor/internal/shell"
 )
 
 const (
@@ -274,7 +275,7 @@ func (ob *observer) fromSSHConfig(ctx context.Context) ([]Machine, error) {
 	}
 	return ob.each(len(names), func(i int) Machine {
 		if !known[names[i]] {
-			return ob.unknownName(names[i], f.hosts, f.path)
+			return ob.unknownName(names[i], f.hosts, f.path, "boxdoctor check --ssh-config "+shell.Quote(f.path)+" ")
 		}
 		return ob.configured(ctx, f, names[i])
 	}), nil

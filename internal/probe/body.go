@@ -3,6 +3,7 @@ package probe
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ func finished(s section, o outcome) (body, error) {
 			return body{}, fmt.Errorf("section %s was not finished by the guest", s.key)
 		case !f.Done:
 			return body{}, cutOff(o, " in the middle of section "+string(s.key))
-		case f.Code == 124 || f.Code == 137 || f.Code == 143:
+		case slices.Contains(limitCodes, f.Code):
 			return body{}, fmt.Errorf("section %s ran into its limit of %s", s.key, seconds(s.limit))
 		}
 		b := parseBody(f.Body)
@@ -68,6 +69,9 @@ func finished(s section, o outcome) (body, error) {
 	}
 	return body{}, cutOff(o, "")
 }
+
+// limitCodes are the statuses of a section that was ended: timeout's own, 128 + KILL or TERM, ksh's 256 + them.
+var limitCodes = []int{124, 137, 143, 265, 271}
 
 // cutOff says why a section has no end.
 func cutOff(o outcome, where string) error {

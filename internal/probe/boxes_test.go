@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/guest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -37,7 +38,12 @@ func boxFiles(t *testing.T) []string {
 // observe runs the whole probe in a box and returns the facts as JSON, without the clock.
 func observe(t *testing.T, b *box, shell ...string) []byte {
 	t.Helper()
-	g, err := Collect(context.Background(), b.in(t, shell...), allKeys(), b.params(), time.Now)
+	return observeBy(context.Background(), t, b, b.in(t, shell...))
+}
+
+func observeBy(ctx context.Context, t *testing.T, b *box, r guest.Runner) []byte {
+	t.Helper()
+	g, err := Collect(ctx, r, allKeys(), b.params(), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

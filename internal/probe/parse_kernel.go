@@ -98,7 +98,7 @@ func defaultKernel(b body, images []string) (release, from string) {
 		return r, "grubenv"
 	}
 	if f, ok := b.first("grubcfg"); ok && firstEntry(b.text("grubdefault")) {
-		if r := imageRelease(f.block()); r != "" {
+		if r := imageRelease(f.text()); r != "" {
 			return r, "grub.cfg"
 		}
 	}

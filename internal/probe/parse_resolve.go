@@ -42,6 +42,8 @@ var phrases = []struct{ has, state string }{
 	{"Cannot prepare internal mirrorlist", facts.CandError},
 	{"Could not resolve host", facts.CandError},
 	{"Couldn't resolve host", facts.CandError},
+	{"Curl error (", facts.CandError},
+	{"Usable URL not found", facts.CandError},
 	{"Cannot find a valid baseurl", facts.CandError},
 	{"Cannot retrieve repository metadata", facts.CandError},
 	{"Cannot retrieve metalink", facts.CandError},
@@ -52,7 +54,6 @@ var phrases = []struct{ has, state string }{
 	{"There are no enabled repos", facts.CandError},
 	{"Failed to obtain lock", facts.CandError},
 	{"Existing lock /var/run/yum.pid", facts.CandError},
-	{"exiting due to", facts.CandError},
 	{"Could not get lock", facts.CandError},
 	{"System management is locked", facts.CandError},
 	{"no such option", facts.CandError},
@@ -62,12 +63,11 @@ var phrases = []struct{ has, state string }{
 	{"matches only excluded packages", facts.CandFiltered},
 	{"matches only packages excluded by", facts.CandFiltered},
 	{"filtered out by exclude filtering", facts.CandFiltered},
-	{"is filtered out by exclude filtering", facts.CandFiltered},
 	{"Held packages were changed", facts.CandFiltered},
 	{"The following held packages will be changed", facts.CandFiltered},
 	{"The following packages are locked", facts.CandFiltered},
 	{"will not be installed due to a lock", facts.CandFiltered},
-	{"There are installation candidates", facts.CandFiltered},
+	{"but it is locked", facts.CandFiltered},
 	// not offered
 	{"Unable to find a match", facts.CandMissing},
 	{"No match for argument", facts.CandMissing},
@@ -90,7 +90,7 @@ var noPackage = regexp.MustCompile(`No package .* available`)
 
 // candidate reads one answer. devel are the releases that repositories hold with locks off.
 func candidate(name string, f fact, manager string, aptLists bool, devel []string) facts.Candidate {
-	c := facts.Candidate{Name: name, Text: tail(strings.TrimSpace(f.block()), textLimit)}
+	c := facts.Candidate{Name: name, Text: tail(strings.TrimSpace(once(f.cleaned())), textLimit)}
 	switch f.text() {
 	case "installed":
 		c.State = facts.CandInstalled
@@ -113,7 +113,13 @@ func candidate(name string, f fact, manager string, aptLists bool, devel []strin
 	return c
 }
 
+// once joins lines and leaves out those that repeat the one before: a dead mirror is tried again and again.
+func once(lines []string) string { return strings.Join(slices.Compact(lines), "\n") }
+
 func answerState(text, code string) string {
+	if willInstall(text) { // whatever else it said, of a repository it went on without
+		return facts.CandAvailable
+	}
 	for _, p := range phrases {
 		if strings.Contains(text, p.has) {
 			return p.state
@@ -122,7 +128,7 @@ func answerState(text, code string) string {
 	if noPackage.MatchString(text) {
 		return facts.CandMissing
 	}
-	if willInstall(text) || code == "0" {
+	if code == "0" {
 		return facts.CandAvailable
 	}
 	return facts.CandError

@@ -25,7 +25,7 @@ type box struct {
 }
 
 // basics are the programs of this machine that a box may use; the rest it must bring itself.
-var basics = []string{"stat", "head", "tail", "sed", "grep", "sort", "find", "readlink", "cat", "tr", "od", "env", "timeout", "sleep", "date", "true"}
+var basics = []string{"stat", "head", "tail", "sed", "grep", "sort", "find", "readlink", "cat", "tr", "od", "env", "timeout", "sleep", "date", "true", "printf"}
 
 func openBox(t *testing.T, file string) *box {
 	t.Helper()
@@ -148,19 +148,31 @@ type boxRunner struct {
 }
 
 func (r boxRunner) Run(ctx context.Context, c guest.Cmd) (guest.Result, error) {
+	c.Script = string(r.prepare(&c))
+	res, err := r.localRunner.Run(ctx, c)
+	res.Stdout = r.box.unplace(res.Stdout)
+	return res, err
+}
+
+// prepare returns the script as it runs in the box, and moves the paths among the arguments there.
+func (r boxRunner) prepare(c *guest.Cmd) []byte {
 	const grow = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin\n"
 	if strings.Count(c.Script, grow) != 1 {
 		r.t.Fatal("the line that completes PATH has changed: this test would see the machine's own programs")
 	}
-	c.Script = string(r.box.place([]byte(strings.Replace(c.Script, grow, "", 1))))
 	for i, a := range c.Args {
 		if strings.HasPrefix(a, "/") {
 			c.Args[i] = r.box.root + a
 		}
 	}
-	res, err := r.localRunner.Run(ctx, c)
-	res.Stdout = r.box.unplace(res.Stdout)
-	return res, err
+	return r.box.place([]byte(strings.Replace(c.Script, grow, "", 1)))
+}
+
+// drop takes programs away from the box.
+func (b *box) drop(t *testing.T, names ...string) {
+	for _, n := range names {
+		must(t, os.Remove(filepath.Join(b.bin, n)))
+	}
 }
 
 // in makes a runner for a shell in a box.

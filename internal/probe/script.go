@@ -80,7 +80,8 @@ func join(nonce string, pieces []piece) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "BD_NONCE=%s\nBD_LIB=%s\n%s\n", shell.Quote(nonce), shell.Quote(trim(lib)), trim(driver))
+	// the text is an argument, not an assigned value: mvdan.cc/sh keeps the backslash of '\'' in assignments
+	fmt.Fprintf(&b, "BD_NONCE=%s\nset_lib() { BD_LIB=$1; }\nset_lib %s\n%s\n", shell.Quote(nonce), shell.Quote(trim(lib)), trim(driver))
 	asked := false
 	for _, p := range pieces {
 		if p.root && !asked {

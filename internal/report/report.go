@@ -55,6 +55,8 @@ type Options struct {
 	// NoNames leaves machine names out of them, because the flags already say which machine is meant.
 	Flags   string
 	NoNames bool
+	// NoNext leaves out the last line, which says what to do next.
+	NoNext bool
 }
 
 // UnknownFormatError names a format that does not exist.

@@ -181,7 +181,7 @@ func (p *page) totals(s finding.Summary) string {
 
 // next is the last line: what to do now. Nothing is said when nothing is to be done.
 func (p *page) next(r finding.Report) {
-	if cmd := p.nextCommand(r); cmd != "" {
+	if cmd := p.nextCommand(r); cmd != "" && !p.o.NoNext {
 		p.line(0, "next: "+p.o.Paint.Command(cmd))
 	}
 }

@@ -484,6 +484,7 @@ build_dnf5_root() {
 	ln -sf dnf5 "$root/usr/bin/yum"
 	mkdir -p "$root/etc/dnf" "$root/etc/rpm" "$root/usr/src/kernels" "$root/vagrant"
 	cp -r "$LAB/el-root/usr/lib/lab" "$root/usr/lib/"
+	rm -f "$root/etc/dnf/libdnf5-plugins/local.conf" "$root"/usr/lib/*/libdnf5/plugins/local.so # not installed by default elsewhere
 	echo '%_dbpath /var/lib/rpm' >"$root/etc/rpm/macros.lab"
 	cp "$LAB/el-root/usr/lib/os-release" "$root/usr/lib/os-release"
 	rpm --root "$root" --dbpath /var/lib/rpm --import "$LAB/el-root/etc/pki/rpm-gpg/RPM-GPG-KEY-lab"

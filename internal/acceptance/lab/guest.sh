@@ -80,6 +80,7 @@ cmd_start() {
 		  LogLevel FATAL
 	EOF
 	mount -t overlay overlay -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
+	modprobe -q loop 2>/dev/null || true
 	if ! grep -qw iso9660 /proc/filesystems && ! modprobe -q iso9660 2>/dev/null; then iso_helper "$dir/root"; fi
 	setsid "$here/lab.sh" _run "$name" </dev/null >"$dir/console.log" 2>&1 &
 	pid=$!
@@ -101,6 +102,7 @@ cmd__run() {
 		[ ! -e "$dev" ] || args+=("--bind=$dev")
 	done
 	trap 'rc=0; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true' TERM
+	export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 # systemd in sid knows no other, and EL 9 uses it
 	while [ "$rc" -eq 133 ]; do
 		systemd-nspawn --quiet --register=no --keep-unit --boot --console=pipe --link-journal=no --resolv-conf=off --timezone=off \
 			--machine="$name" --network-namespace-path="/run/netns/bd-$name" "${args[@]}" -D "$dir/root" &

@@ -265,7 +265,8 @@ rec_build() {
 		findmnt /mnt
 		ls -l /mnt
 		sudo sh /mnt/VBoxLinuxAdditions.run --nox11
-		sudo cat /var/log/vboxadd-setup.log
+		ls /var/log/vboxadd-setup.log*
+		sudo tail -n +1 /var/log/vboxadd-setup.log /var/log/vboxadd-setup.log.1
 		sudo cat /var/log/vboxadd-install.log
 		cat /var/lib/VBoxGuestAdditions/config
 		ls -l /lib/modules/$(uname -r)/misc
@@ -310,7 +311,7 @@ rec_build() {
 		record rec ga-$v-build <<-'EOF'
 			sudo sh /mnt/VBoxLinuxAdditions.run --info
 			sudo sh /mnt/VBoxLinuxAdditions.run --nox11
-			sudo cat /var/log/vboxadd-setup.log
+			sudo tail -n +1 /var/log/vboxadd-setup.log /var/log/vboxadd-setup.log.1
 			cat /var/lib/VBoxGuestAdditions/config
 			ls -l /lib/modules/6.1.0-358.10.2.el9.x86_64/misc
 			sudo modinfo -F version vboxguest
@@ -349,7 +350,8 @@ rec_busy() {
 	guest rec el busy
 	note el-busy "$el; another dnf is in the middle of a transaction."
 	record rec el-busy <<-'EOF'
-		ps -eo pid,etimes,args --no-headers -C dnf
+		pgrep -a dnf
+		fuser /var/lib/rpm/.rpm.lock
 		sudo timeout 5 dnf -q --assumeno install make
 		sudo timeout 5 dnf --assumeno install make
 		sudo rpm -q make

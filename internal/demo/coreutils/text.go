@@ -23,12 +23,22 @@ type grepJob struct {
 func grep(p *kernel.Proc) int {
 	o := getopt(p, "EFGqisnvcolLwxhHae:m:f:rR", map[string]byte{"quiet": 'q', "ignore-case": 'i', "extended-regexp": 'E', "fixed-strings": 'F',
 		"max-count": 'm', "only-matching": 'o', "invert-match": 'v', "count": 'c', "no-messages": 's', "text": 'a'})
-	if o == nil || o.has('r') || o.has('R') || o.has('f') {
+	if o == nil || o.has('r') || o.has('R') {
 		return 2
 	}
 	g := &grepJob{p: p, o: o}
 	pats, files := o.all['e'], o.args
-	if len(pats) == 0 {
+	for _, name := range o.all['f'] {
+		data, err := readAll(p, name)
+		if err != nil {
+			fail(p, name, err)
+			return 2
+		}
+		if len(data) > 0 {
+			pats = append(pats, strings.TrimSuffix(string(data), "\n"))
+		}
+	}
+	if len(pats) == 0 && !o.has('f') {
 		if len(files) == 0 {
 			p.Failf("usage: grep [OPTION]... PATTERN [FILE]...")
 			return 2
@@ -43,6 +53,9 @@ func grep(p *kernel.Proc) int {
 }
 
 func (g *grepJob) compile(pats []string) error {
+	if len(pats) == 0 {
+		return nil // an empty file of patterns matches nothing
+	}
 	extended := g.o.has('E') || strings.HasSuffix(g.p.Args[0], "egrep")
 	for _, pat := range strings.Split(strings.Join(pats, "\n"), "\n") {
 		if g.o.has('F') || strings.HasSuffix(g.p.Args[0], "fgrep") {

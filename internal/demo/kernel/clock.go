@@ -17,7 +17,7 @@ func (c *Clock) add(d time.Duration) { c.mu.Lock(); c.ahead += d; c.mu.Unlock() 
 func (c *Clock) get() time.Duration { c.mu.Lock(); defer c.mu.Unlock(); return c.ahead }
 
 // Now is the time as the process sees it.
-func (p *Proc) Now() time.Time { return time.Now().Add(p.clock.get()) }
+func (p *Proc) Now() time.Time { return time.Now().Add(p.K.Offset + p.clock.get()) }
 
 // Scope is a limit of time over a group of processes, made by `timeout`.
 type Scope struct {

@@ -365,3 +365,24 @@ func (t *textStream) Read(_ context.Context, p []byte) (int, error) {
 func (t *textStream) Write(context.Context, []byte) (int, error) { return 0, memfs.EBADF }
 
 func (t *textStream) Close() error { return nil }
+
+// Feed makes a Stream of a reader by copying ahead, so that a blocked reader never blocks a process that is
+// killed. stop must be called when the session ends; the copying ends with the reader.
+func Feed(ctx context.Context, r io.Reader) (s Stream, stop func()) {
+	if r == nil {
+		return Null{}, func() {}
+	}
+	rd, wr := Pipe()
+	go func() {
+		_, _ = io.Copy(streamWriter{ctx, wr}, r)
+		wr.Close()
+	}()
+	return rd, func() { rd.Close() }
+}
+
+type streamWriter struct {
+	ctx context.Context
+	s   Stream
+}
+
+func (w streamWriter) Write(p []byte) (int, error) { return w.s.Write(w.ctx, p) }

@@ -27,6 +27,8 @@ type Kernel struct {
 	FS *memfs.FS
 	// Speed is how many seconds of `sleep` pass in one real second.
 	Speed float64
+	// Offset is the guest's clock minus the host's.
+	Offset time.Duration
 
 	programs map[string]Program
 	mu       sync.Mutex
@@ -140,6 +142,9 @@ func (k *Kernel) newProc(ppid int) *Proc {
 	k.procs[p.PID] = p
 	return p
 }
+
+// Variant is the text after the @ in the mark of the executable that the process runs, such as a version.
+func (p *Proc) Variant() string { return p.variant }
 
 // programOf returns the program that an executable's content stands for, or an interpreter line.
 func programOf(data []byte) (name string, interp []string) {

@@ -34,11 +34,12 @@ type Proc struct {
 	Cred      memfs.Cred
 	Start     time.Time
 
-	fds    map[int]*Desc
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	clock  *Clock
-	scope  *Scope
+	variant string
+	fds     map[int]*Desc
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	clock   *Clock
+	scope   *Scope
 
 	mu        sync.Mutex
 	sid, pgid int
@@ -316,7 +317,9 @@ func (p *Proc) execFile(full string, argv []string, depth int) int {
 
 func (p *Proc) execData(full string, argv []string, data []byte, depth int) int {
 	name, interp := programOf(data)
+	name, variant, _ := strings.Cut(name, "@")
 	if prog := p.K.programs[name]; prog != nil {
+		p.variant = variant
 		return p.call(prog, argv)
 	}
 	if interp == nil && len(data) > 4 && string(data[:4]) == "\x7fELF" {

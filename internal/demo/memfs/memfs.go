@@ -58,6 +58,7 @@ type node struct {
 	gen      func() []byte                   // generated content
 	put      func(c Cred, data []byte) error // what a write to a generated file does; nil refuses it
 	dev      Device
+	lookup   func(name string) map[string]func() []byte
 	mounted  []*node // roots mounted over this directory, the last one is seen
 }
 
@@ -212,6 +213,9 @@ func (w *walker) up() {
 // step enters one component; done says that pl is the final answer.
 func (w *walker) step(dir *node, part string, last, followLast bool) (pl place, done bool, err error) {
 	n := dir.kids[part]
+	if n == nil && dir.lookup != nil {
+		n = dir.dynamic(part)
+	}
 	full := path.Join("/", strings.Join(w.names, "/"), part)
 	if n == nil {
 		if last {
@@ -338,4 +342,28 @@ func (f *FS) ReadFile(c Cred, p string) ([]byte, error) {
 		return nil, err
 	}
 	return io.ReadAll(h)
+}
+
+// Dynamic gives a directory entries that are not stored: lookup returns the generated files of the folder with
+// that name, or nil when there is none (/proc/PID). They are found by name and not listed.
+func (f *FS) Dynamic(dir string, lookup func(name string) map[string]func() []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	pl, err := f.find(Root, "open", dir, true)
+	if err == nil {
+		pl.n.lookup = lookup
+	}
+	return err
+}
+
+func (n *node) dynamic(name string) *node {
+	files := n.lookup(name)
+	if files == nil {
+		return nil
+	}
+	d := &node{name: name, mode: fs.ModeDir | 0o555, vol: n.vol, kids: map[string]*node{}}
+	for k, gen := range files {
+		d.kids[k] = &node{name: k, mode: 0o444, vol: n.vol, gen: gen}
+	}
+	return d
 }

@@ -161,3 +161,42 @@ func (f *FS) Fill(v *Volume, bytes int64) {
 	defer f.mu.Unlock()
 	v.used += bytes
 }
+
+// Populate fills a volume that is not mounted with files: absolute path inside of it to content.
+func (f *FS) Populate(vol *Volume, files map[string]string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if vol.root == nil {
+		vol.root = f.newNode("/", fs.ModeDir|0o755, Root, vol)
+	}
+	for name, content := range files {
+		dir := vol.root
+		parts := split(name)
+		for _, part := range parts[:len(parts)-1] {
+			if dir.kids[part] == nil {
+				dir.kids[part] = f.newNode(part, fs.ModeDir|0o755, Root, vol)
+			}
+			dir = dir.kids[part]
+		}
+		base := parts[len(parts)-1]
+		n := f.newNode(base, 0o755, Root, vol)
+		n.data = []byte(content)
+		vol.used += int64(len(content))
+		dir.kids[base] = n
+	}
+	return nil
+}
+
+// Adopt gives every file of a volume with ForceOwner its owner.
+func (f *FS) Adopt(vol *Volume) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	vol.root.adopt()
+}
+
+func (n *node) adopt() {
+	n.uid, n.gid = n.vol.UID, n.vol.GID
+	for _, k := range n.kids {
+		k.adopt()
+	}
+}

@@ -26,6 +26,8 @@ func (e *DialError) Error() string { return withCommand(e.Text, e.Command) }
 // Unwrap is the error of the network or the SSH library.
 func (e *DialError) Unwrap() error { return e.Cause }
 
+const sudoVariableHint = "BOXDOCTOR_SUDO_PASSWORD_<NAME>"
+
 // SudoError is why a step that needs root certainly did not run.
 type SudoError struct {
 	Name string
@@ -48,7 +50,7 @@ func (e *SudoError) Error() string {
 		facts.SudoBroken:   "sudo did not start the step",
 	}[e.State]
 	if e.Wrong {
-		why = "sudo refused the password that was given; it is not tried again, so that the account is not locked"
+		why = "sudo refused the password that was given (by " + sudoVariableHint + " or at the prompt); it is not tried again, so that the account is not locked"
 	}
 	said := ""
 	if e.Text != "" {

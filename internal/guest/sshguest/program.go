@@ -20,29 +20,40 @@ const execLine = `sh -c 'IFS= read -r boxdoctor && eval "$boxdoctor"'`
 const extraPath = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 // receiver reads a program from standard input and runs it. Its positional parameters are the two halves of
-// the ready mark, the line that starts the program, the line that ends it, and "tty" when standard error is
-// the same stream as standard output.
+// the ready mark, the line that starts the program, the line that ends it, and how it is sent: "tty" when
+// standard error is the same stream as standard output, "all" when nothing follows the program.
 //
 //   - The mark comes in halves, so that a terminal which echoes the receiver does not show it whole.
 //   - Lines before the start line are dropped: a password that sudo did not want ends there.
 //   - Nothing runs before the end line has come: a link that is cut while a program is sent runs nothing.
 //   - The shell's read takes single bytes, so what follows the end line is untouched and is the program's input.
+//     That is slow for a long program, so one that nothing follows is read by cat.
 const receiver = `LC_ALL=C LANGUAGE=C TERM=dumb PATH=${PATH:-/usr/bin:/bin}:` + extraPath + `; ` +
 	`export LC_ALL LANGUAGE TERM PATH; ` +
 	`printf '%s%s %s\n' "$1" "$2" "$$"; ` +
 	`if [ "$5" != tty ]; then printf '%s%s %s\n' "$1" "$2" "$$" >&2; fi; ` +
-	`boxdoctor=; boxdoctor_nl=$(printf '\nx'); boxdoctor_nl=${boxdoctor_nl%x}; ` +
 	`while IFS= read -r boxdoctor_line && [ "$boxdoctor_line" != "$3" ]; do :; done; ` +
+	`if [ "$5" = all ]; then boxdoctor=$(cat); ` +
+	`case $boxdoctor in *"$4") boxdoctor=${boxdoctor%"$4"};; *) exit 97;; esac; ` +
+	`else boxdoctor=; boxdoctor_nl=$(printf '\nx'); boxdoctor_nl=${boxdoctor_nl%x}; ` +
 	`while IFS= read -r boxdoctor_line && [ "$boxdoctor_line" != "$4" ]; do ` +
 	`boxdoctor=$boxdoctor$boxdoctor_line$boxdoctor_nl; done; ` +
-	`[ "$boxdoctor_line" = "$4" ] || exit 97; ` +
+	`[ "$boxdoctor_line" = "$4" ] || exit 97; fi; ` +
 	`eval "$boxdoctor"`
+
+// The ways of sending a program, for the receiver's fifth parameter.
+const (
+	byLines = ""
+	onTTY   = "tty"
+	asWhole = "all"
+)
 
 // marks are the random lines of one receiver. They are not secrets: they only cannot be guessed by what
 // printed before the receiver started.
 type marks struct {
 	left, right, start, end string
-	tty                     bool
+	// how is byLines, onTTY or asWhole.
+	how string
 }
 
 func newMarks() (marks, error) {
@@ -57,13 +68,7 @@ func newMarks() (marks, error) {
 // ready is what the receiver prints once it runs.
 func (m marks) ready() string { return m.left + m.right }
 
-func (m marks) args() string {
-	tty := ""
-	if m.tty {
-		tty = "tty"
-	}
-	return shell.Join([]string{m.left, m.right, m.start, m.end, tty})
-}
+func (m marks) args() string { return shell.Join([]string{m.left, m.right, m.start, m.end, m.how}) }
 
 // opening is the line that turns the shell of execLine into a receiver.
 func (m marks) opening() string { return "set -- " + m.args() + "; " + receiver + "\n" }

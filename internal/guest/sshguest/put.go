@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"sync/atomic"
 
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 	"github.com/pkg/sftp"
@@ -30,7 +31,7 @@ func (g *Guest) Put(ctx context.Context, path string, mode os.FileMode, r io.Rea
 	if err != nil {
 		err = fmt.Errorf("upload to %s: %w", path, err)
 	}
-	g.logf("upload %s: %d bytes: %v", path, u.src.n, errText(err))
+	g.logf("upload %s: %d bytes: %v", path, u.src.n.Load(), errText(err))
 	return err
 }
 
@@ -90,7 +91,7 @@ func (u *upload) cut(ctx context.Context, c *conn, err error) error {
 	case u.renaming:
 		return &guest.OutcomeError{Name: "rename " + u.temp, Cause: cause}
 	}
-	return fmt.Errorf("cut off after %d bytes, the file is not in place: %w", u.src.n, cause)
+	return fmt.Errorf("cut off after %d bytes, the file is not in place: %w", u.src.n.Load(), cause)
 }
 
 // lostSoon is the reason of a lost link when err looks like one.
@@ -135,16 +136,16 @@ func (u *upload) write(client *sftp.Client) error {
 	if err != nil {
 		return err
 	}
-	if fi.Size() != u.src.n {
-		return fmt.Errorf("the guest holds %d bytes of %s, %d were sent; the disk may be full", fi.Size(), u.temp, u.src.n)
+	if fi.Size() != u.src.n.Load() {
+		return fmt.Errorf("the guest holds %d bytes of %s, %d were sent; the disk may be full", fi.Size(), u.temp, u.src.n.Load())
 	}
 	return client.Chmod(u.temp, u.mode)
 }
 
 // complete checks that the source gave what was announced.
 func (u *upload) complete() error {
-	if u.size >= 0 && u.src.n != u.size {
-		return fmt.Errorf("the source gave %d bytes, expected %d", u.src.n, u.size)
+	if u.size >= 0 && u.src.n.Load() != u.size {
+		return fmt.Errorf("the source gave %d bytes, expected %d", u.src.n.Load(), u.size)
 	}
 	return nil
 }
@@ -232,7 +233,7 @@ func (c *conn) startSFTP(opened chan<- ssh.Channel) (*sftp.Client, error) {
 type counter struct {
 	r        io.Reader
 	ctx      context.Context
-	n        int64
+	n        atomic.Int64
 	progress func(int64)
 }
 
@@ -242,9 +243,9 @@ func (c *counter) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := c.r.Read(p)
-	c.n += int64(n)
+	total := c.n.Add(int64(n))
 	if c.progress != nil && n > 0 {
-		c.progress(c.n)
+		c.progress(total)
 	}
 	return n, err
 }

@@ -45,7 +45,7 @@ func (g *Guest) putByCat(ctx context.Context, u *upload) error {
 		err = u.complete()
 	}
 	if err == nil {
-		err = sum.verify(string(res.Stdout), u.src.n)
+		err = sum.verify(string(res.Stdout), u.src.n.Load())
 	}
 	if err == nil {
 		_, err = g.attempt(ctx, guest.Cmd{Name: "put the upload in place", Script: placeScript,

@@ -18,6 +18,12 @@ import (
 // may hold its stdout for ever.
 const drainTime = 2 * time.Second
 
+// resolveNoise begins the line that sudo prints when /etc/hosts lacks the guest's own name. It is harmless.
+const resolveNoise = "sudo: unable to resolve host "
+
+// feedTime is how long a step's end waits for the reader of Cmd.Stdin.
+const feedTime = time.Second
+
 // killTime bounds the attempt to end a cancelled step.
 const killTime = 2 * time.Second
 
@@ -64,9 +70,21 @@ func newStep(c guest.Cmd, plan *sudoPlan) (*step, error) {
 	if plan != nil {
 		s.pty = plan.pty
 	}
-	s.outer.tty, s.inner.tty = s.pty, s.pty
+	s.ways()
 	s.streams()
 	return s, nil
+}
+
+// ways chooses how the programs are sent.
+func (s *step) ways() {
+	switch {
+	case s.pty: // a terminal has no end of file
+		s.outer.how, s.inner.how = onTTY, onTTY
+	case s.sudo != nil && s.cmd.Stdin == nil:
+		s.inner.how = asWhole
+	case s.cmd.Stdin == nil:
+		s.outer.how = asWhole
+	}
 }
 
 // streams builds the way of the output: gate, filter, sink.
@@ -77,7 +95,7 @@ func (s *step) streams() {
 	}
 	s.stdout = &sink{limit: limit, tee: s.cmd.Stdout}
 	s.stderr = &sink{limit: limit, tee: s.cmd.Stderr}
-	s.filter = &lineFilter{next: s.stderr, prefix: []byte("sudo: unable to resolve host ")}
+	s.filter = &lineFilter{next: s.stderr, prefix: []byte(resolveNoise)}
 	last := s.last()
 	var once sync.Once
 	opened := func(rest string) {
@@ -133,8 +151,8 @@ func (s *step) run(ctx context.Context) finish {
 	drained := make(chan struct{})
 	go func() { readers.Wait(); close(drained) }()
 	stop := make(chan struct{})
-	defer close(stop)
-	go s.feed(stop)
+	fed := make(chan struct{})
+	go func() { s.feed(stop); close(fed) }()
 
 	f := s.await(ctx)
 	if f.cut == nil {
@@ -143,6 +161,9 @@ func (s *step) run(ctx context.Context) finish {
 		s.kill(ctx)
 	}
 	_ = s.sess.ch.Close()
+	close(stop)
+	// So that the caller gets its Stdin back; a source that blocks in Read keeps it.
+	waitFor(fed, feedTime)
 	return f
 }
 

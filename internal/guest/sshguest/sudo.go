@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -18,8 +19,8 @@ type sudoPlan struct {
 	prompt   string
 	password string
 	pty      bool
-	// machine and login are for messages.
-	machine, login string
+	// cfg is for messages.
+	cfg Config
 }
 
 // sudoer remembers, per machine, what sudo turned out to want.
@@ -40,7 +41,7 @@ func (g *Guest) sudoPlan() (*sudoPlan, error) {
 	if g.sudo.refused != nil {
 		return nil, g.sudo.refused
 	}
-	p := &sudoPlan{pty: g.sudo.pty, machine: g.cfg.Name, login: g.cfg.login()}
+	p := &sudoPlan{pty: g.sudo.pty, cfg: g.cfg}
 	if !g.sudo.known {
 		g.sudo.password = g.cfg.env(sudoVariable(g.cfg.Name))
 		g.sudo.known = g.sudo.password != ""
@@ -106,41 +107,44 @@ func (g *Guest) askSudo(ctx context.Context) bool {
 // classify turns the words of a sudo that did not start the step into the error for them. The words are
 // those of sudo 1.8, 1.9 and sudo-rs in the C locale.
 func (p *sudoPlan) classify(step, said string) *SudoError {
-	e := &SudoError{Name: step, Text: clean(withoutPrompt(said, p)), State: facts.SudoBroken, Command: p.login + " sudo -v"}
+	e := &SudoError{Name: step, Text: clean(p.withoutNoise(said)), State: facts.SudoBroken, Command: p.cfg.login("-t") + " sudo -v"}
 	low := strings.ToLower(said)
 	has := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(low, w) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(low, w) })
 	}
 	switch {
-	case has("must have a tty", "sorry, you must have a tty"):
+	case has("must have a tty"):
 		e.State = facts.SudoTTY
-		e.Command = p.login + " -t sudo -v"
 	case has("not in the sudoers", "may not run sudo", "is not allowed to", "i'm sorry", "not allowed to execute"):
 		e.State = facts.SudoDenied
-		e.Command = p.login + " id    # the user must be in a group that sudoers allows"
+		e.Command = p.cfg.login() + " id    # the user must be in a group that sudoers allows"
 	case p.prompt != "" && has("try again", "incorrect password", "authentication failed", "no password was provided", p.prompt):
 		e.State, e.Wrong = facts.SudoPassword, true
-		e.Command = "check " + sudoVariable(p.machine) + ", then " + p.login + " -t sudo -v"
 	case has("password is required", "no tty present", "a terminal is required", "interactive authentication is required"):
 		e.State = facts.SudoPassword
-		e.Command = "set " + sudoVariable(p.machine) + ", or run boxdoctor on a terminal"
+		name := sudoVariable(p.cfg.Name)
+		e.Command = fmt.Sprintf("read -rs %s && export %s    # then run boxdoctor again, or run it on a terminal", name, name)
 	case has("sudo: not found", "sudo: command not found", "sudo: inaccessible"):
 		e.State = facts.SudoMissing
-		e.Command = p.login + " 'su -c \"id\"'    # install sudo, or log in as root with --user root"
+		root := p.cfg
+		root.User = "root"
+		e.Command = root.login() + "    # if root may log in, use --user root"
 	}
 	return e
 }
 
-func withoutPrompt(said string, p *sudoPlan) string {
-	if p.prompt == "" {
-		return said
+// withoutNoise drops the prompt that boxdoctor set, and what sudo says of its own host name.
+func (p *sudoPlan) withoutNoise(said string) string {
+	if p.prompt != "" {
+		said = strings.ReplaceAll(said, p.prompt, "")
 	}
-	return strings.ReplaceAll(said, p.prompt, "")
+	var keep []string
+	for line := range strings.Lines(said) {
+		if !strings.HasPrefix(line, resolveNoise) {
+			keep = append(keep, line)
+		}
+	}
+	return strings.Join(keep, "")
 }
 
 // sudoVariable is the name of the variable that holds a machine's sudo password.

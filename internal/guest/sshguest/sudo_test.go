@@ -206,7 +206,7 @@ func TestWrongSudoPasswordIsSentOnce(t *testing.T) {
 				if !errors.As(err, &e) || e.State != facts.SudoPassword || !e.Wrong || strings.Contains(err.Error(), "wr0ng") {
 					t.Fatalf("got %v", err)
 				}
-				mustContain(t, err.Error(), "refused the password", "BOXDOCTOR_SUDO_PASSWORD_WEB_1")
+				mustContain(t, err.Error(), "refused the password", "BOXDOCTOR_SUDO_PASSWORD_", "next: ssh -t -p", "sudo -v")
 			}
 			if n := b.asked(t); n != 1 {
 				t.Errorf("sudo read %d lines as passwords, want 1", n)

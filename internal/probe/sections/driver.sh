@@ -4,7 +4,7 @@
 # The lines before this text set BD_NONCE and BD_LIB; those after it call section, once for each.
 LC_ALL=C
 export LC_ALL
-unset LANGUAGE BASH_ENV ENV CDPATH GREP_OPTIONS POSIXLY_CORRECT
+unset LANG LANGUAGE BASH_ENV ENV CDPATH GREP_OPTIONS POSIXLY_CORRECT
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 export PATH
 IFS=' 	

@@ -7,18 +7,18 @@ if [ -n "$v" ]; then
 else
 	# Without grubby: what the boot loader itself reads. Most of it only root may read.
 	for f in /boot/grub2/grubenv /boot/grub/grubenv /boot/efi/EFI/*/grubenv; do
-		asroot 5 test -r "$f" 2>/dev/null && block grubenv asroot 5 cat "$f"
+		v=$(reader "$f" 2>/dev/null) && block grubenv printf '%s\n' "$v"
 	done
 	for f in /boot/grub/grub.conf /boot/efi/EFI/redhat/grub.conf; do
-		asroot 5 test -r "$f" 2>/dev/null && block grubconf asroot 5 cat "$f"
+		v=$(reader "$f" 2>/dev/null) && block grubconf printf '%s\n' "$v"
 	done
-	if asroot 5 test -d /boot/loader/entries 2>/dev/null; then
+	if [ -d /boot/loader ]; then
 		block bls asroot 5 find /boot/loader/entries -name '*.conf' -exec grep -H -e '^version' -e '^linux' '{}' ';'
 	fi
 	if [ -e /boot/grub/grub.cfg ]; then
-		v=$(sed -n 's/^GRUB_DEFAULT=//p' /etc/default/grub 2>/dev/null)
-		tag grubdefault "$v"
-		block grubcfg asroot 5 sed -n '/^[[:space:]]*linux.*vmlinuz-/{p;q;}' /boot/grub/grub.cfg
+		tag grubdefault "$(sed -n 's/^GRUB_DEFAULT=//p' /etc/default/grub 2>/dev/null)"
+		v=$(reader /boot/grub/grub.cfg 2>/dev/null | sed -n '/^[[:space:]]*linux.*vmlinuz-/p' | head -n 1)
+		tag grubcfg "$v"
 	fi
 fi
 for d in /lib/modules/*; do

@@ -52,8 +52,6 @@ yum | dnf | dnf5)
 esac
 # a package transaction of ours that never put its locks back
 if [ -d /var/lib/boxdoctor ]; then
-	if asroot 5 test -d /var/lib/boxdoctor/pending 2>/dev/null; then
-		block pending asroot 5 find /var/lib/boxdoctor/pending -mindepth 1 -maxdepth 1 -type d
-	fi
+	block pending asroot 5 find /var/lib/boxdoctor/pending -mindepth 1 -maxdepth 1 -type d
 fi
 exit 0

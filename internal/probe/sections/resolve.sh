@@ -163,7 +163,7 @@ apt)
 		{
 			apt-cache pkgnames linux-image-
 			apt-cache pkgnames linux-headers-
-		} 2>/dev/null | grep -e "^linux-[a-z]*-[0-9].*-$flavour\$" | sort -u | tail -n 400
+		} 2>/dev/null | grep -e "^linux-[a-z]*-[0-9][0-9a-z.+~]*\(-[0-9]*\)\{0,1\}-$flavour\$" | sort -u | tail -n 400
 	)
 	;;
 zypper) block search lim 20 zypper --non-interactive --no-refresh search -s --match-exact "kernel-${BD_KERNEL##*-}" "kernel-${BD_KERNEL##*-}-devel" ;;

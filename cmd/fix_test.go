@@ -1,0 +1,232 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/fixes"
+	"github.com/boxdoctor/boxdoctor/internal/action"
+	"github.com/boxdoctor/boxdoctor/internal/engine"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/host"
+)
+
+func TestFixTellsTheEngine(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"b.rpm", "a.rpm", "c.deb", "notes.txt"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr := newTrial(t)
+	tr.run(t, 0, "fix", "web", "--yes", "--only", "kernel.devel,mount.shares", "--no-reboot", "--keep-unlocked",
+		"--allow-downgrade", "--packages", dir)
+	o := tr.fixOptions
+	if o.DryRun || o.Confirm != nil || o.Journal == nil || o.Stop == nil {
+		t.Errorf("--yes: %+v", o)
+	}
+	if strings.Join(o.OnlyFixes, " ") != "kernel.devel mount.shares" || !o.Plan.NoReboot || !o.Plan.KeepUnlocked || !o.Plan.Downgrade {
+		t.Errorf("fix options %+v", o)
+	}
+	var names []string
+	for _, p := range o.Plan.Packages {
+		names = append(names, filepath.Base(p.Path))
+		if p.Size != 5 || len(p.SHA256) != 64 {
+			t.Errorf("package %+v", p)
+		}
+	}
+	if strings.Join(names, " ") != "a.rpm b.rpm c.deb" {
+		t.Errorf("packages %v", names)
+	}
+}
+
+// Nobody there to ask and no --yes: a dry run, which is said on stderr.
+func TestFixWithoutTerminal(t *testing.T) {
+	tr := newTrial(t)
+	tr.run(t, 0, "fix")
+	tr.wantErr(t, "this is a dry run, nothing will be changed")
+	if !tr.fixOptions.DryRun || tr.fixOptions.Journal != nil {
+		t.Errorf("fix options %+v", tr.fixOptions)
+	}
+	tr = newTrial(t)
+	tr.run(t, 0, "fix", "--dry-run")
+	if tr.err.Len() != 0 || !tr.fixOptions.DryRun {
+		t.Errorf("--dry-run: %+v, stderr %s", tr.fixOptions, tr.err)
+	}
+}
+
+// On a terminal every stage is shown and asked for, once.
+func TestFixAsks(t *testing.T) {
+	for in, want := range map[string]bool{"yes\n": true, "\n": false} {
+		tr := newTrial(t)
+		tr.streams.InTTY, tr.streams.ErrTTY = true, true
+		tr.streams = withInput(tr.streams, in)
+		stage := []engine.PlannedFix{{Fix: fixes.Fix{ID: "kernel.devel", Title: "Install kernel-devel", Impact: fixes.ChangesPackages},
+			Actions: []action.Action{action.Job{Name: "install kernel-devel", Script: "yum install"}}}}
+		var got bool
+		tr.fix = func(ctx context.Context, _ []engine.Machine, _ []string, o engine.FixOptions) finding.Report {
+			var err error
+			if got, err = o.Confirm(ctx, "web", stage); err != nil {
+				t.Error(err)
+			}
+			return tr.report
+		}
+		tr.run(t, 0, "fix")
+		if got != want {
+			t.Errorf("answer %q = %v", in, got)
+		}
+		for _, text := range []string{"kernel.devel: Install kernel-devel (changes packages)\n    - install kernel-devel\n", "Change this on web? [y/N] "} {
+			tr.wantErr(t, text)
+		}
+		if strings.Contains(tr.err.String(), "yum install") {
+			t.Errorf("the script is shown without -v:\n%s", tr.err)
+		}
+	}
+}
+
+func TestStageTextInFull(t *testing.T) {
+	job := action.Job{Name: "install", Script: "yum install"}
+	got := stageText("web", []engine.PlannedFix{{Fix: fixes.Fix{ID: "a.b"}, Actions: []action.Action{job}}}, true)
+	if !strings.Contains(got, job.String()) {
+		t.Errorf("-v does not show the whole action:\n%s", got)
+	}
+}
+
+// The journal is told exactly when something was begun.
+func TestJournalIsTold(t *testing.T) {
+	for outcome, want := range map[string]bool{finding.Done: true, finding.OutcomeCut: true, finding.Failed: true, "": false} {
+		tr := newTrial(t)
+		if outcome != "" {
+			tr.report.Actions = []finding.ActionRecord{{Machine: "web", Fix: "a.b", Text: "x", Outcome: outcome}}
+		}
+		tr.run(t, 0, "fix", "--yes")
+		path := filepath.Join(tr.env[stateEnv], "journal", "20260301T092030.000Z.jsonl")
+		if got := strings.Contains(strings.Join(strings.Fields(tr.out.String()), ""), path); got != want {
+			t.Errorf("outcome %q: the journal is told: %v\n%s", outcome, got, tr.out)
+		}
+	}
+}
+
+// A state folder that cannot be written stops a repair, and not an examination.
+func TestNoStateFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tr := newTrial(t)
+	tr.env[stateEnv] = filepath.Join(file, "state")
+	tr.run(t, 0, "check", "-v")
+	tr.wantErr(t, "no log is kept of this run")
+	tr.run(t, finding.ExitInternal, "fix", "--yes")
+	tr.wantErr(t, "nothing may be changed")
+}
+
+// The first Ctrl-C lets the engine finish what runs; the second one ends the wait.
+func TestFixInterrupted(t *testing.T) {
+	tr := newTrial(t)
+	tr.fix = func(ctx context.Context, _ []engine.Machine, _ []string, o engine.FixOptions) finding.Report {
+		o.Progress("web", "installing kernel-devel")
+		tr.signals <- os.Interrupt
+		<-o.Stop
+		if ctx.Err() != nil {
+			t.Error("the first Ctrl-C ended the wait")
+		}
+		tr.signals <- os.Interrupt
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Second):
+			t.Error("the second Ctrl-C did not end the wait")
+		}
+		tr.report.Actions = []finding.ActionRecord{{Machine: "web", Fix: "kernel.devel", Text: "x", Outcome: finding.OutcomeCut, Message: "still running"}}
+		return tr.report
+	}
+	tr.run(t, finding.ExitInterrupted, "fix", "--yes")
+	tr.wantErr(t, "waiting for: web: installing kernel-devel")
+	tr.wantErr(t, "In the guest this may go on: web: installing kernel-devel")
+	if out := tr.out.String(); !strings.Contains(out, "unknown  kernel.devel") || !strings.Contains(out, "Interrupted") {
+		t.Errorf("what was done is not reported:\n%s", out)
+	}
+}
+
+func TestCheckInterrupted(t *testing.T) {
+	tr := newTrial(t)
+	tr.check = func(ctx context.Context, _ []engine.Machine, _ []string, o engine.Options) finding.Report {
+		o.Progress("web", "examining")
+		tr.signals <- os.Interrupt
+		<-ctx.Done()
+		return tr.report
+	}
+	tr.run(t, finding.ExitInterrupted, "check", "--format", "json")
+	tr.wantErr(t, "ending the examination (web: examining)")
+	tr.wantErr(t, "interrupted; nothing was changed")
+	if tr.out.Len() != 0 {
+		t.Errorf("standard output: %s", tr.out)
+	}
+}
+
+// An interruption while the host is looked at is an interruption, not an error of the user.
+func TestInterruptedEarly(t *testing.T) {
+	for _, command := range []string{"check", "fix"} {
+		tr := newTrial(t)
+		tr.observe = func(ctx context.Context, _ host.Options) (host.Inventory, error) {
+			tr.signals <- os.Interrupt
+			<-ctx.Done()
+			return host.Inventory{}, ctx.Err()
+		}
+		tr.run(t, finding.ExitInterrupted, command)
+	}
+}
+
+func TestDownload(t *testing.T) {
+	iso := facts.ISO{Path: "/state/iso/x.iso", Version: "7.0.20"}
+	for _, c := range []struct {
+		name    string
+		host    facts.Host
+		args    []string
+		fetched string
+		exit    int
+	}{
+		{"missing", facts.Host{GivenVersion: "7.0.20"}, []string{"--download"}, "7.0.20", 0},
+		{"version of VBoxManage", facts.Host{VBoxManage: facts.Known(facts.VBoxManage{Version: "7.0.20_Debianr163906"})}, []string{"--download"}, "7.0.20", 0},
+		{"another version is there", facts.Host{GivenVersion: "7.0.20", AdditionsISO: facts.Known(facts.ISO{Path: "/a", Version: "7.0.6"})}, []string{"--download"}, "7.0.20", 0},
+		{"the right one is there", facts.Host{GivenVersion: "7.0.20", AdditionsISO: facts.Known(facts.ISO{Path: "/a", Version: "7.0.20"})}, []string{"--download"}, "", 0},
+		{"not allowed", facts.Host{GivenVersion: "7.0.20"}, nil, "", 0},
+		{"which version", facts.Host{}, []string{"--download"}, "", finding.ExitUsage},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tr := newTrial(t)
+			tr.observe = func(context.Context, host.Options) (host.Inventory, error) { return host.Inventory{Host: c.host}, nil }
+			fetched := ""
+			tr.download = func(_ context.Context, v, dir string, d host.Download) (facts.ISO, error) {
+				fetched = v
+				d.Progress(1, -1)
+				if dir != filepath.Join(tr.env[stateEnv], "iso") {
+					t.Errorf("into %s", dir)
+				}
+				return iso, nil
+			}
+			tr.run(t, c.exit, append([]string{"fix", "--yes"}, c.args...)...)
+			if fetched != c.fetched {
+				t.Errorf("fetched %q, want %q", fetched, c.fetched)
+			}
+			if c.fetched != "" && (tr.fixOptions.Plan.ISO != iso || tr.machines[0].Host.AdditionsISO.Or(facts.ISO{}) != iso) {
+				t.Errorf("the plan got %+v", tr.fixOptions.Plan.ISO)
+			}
+		})
+	}
+	tr := newTrial(t)
+	tr.observe = func(context.Context, host.Options) (host.Inventory, error) {
+		return host.Inventory{Host: facts.Host{GivenVersion: "7.0.20"}}, nil
+	}
+	tr.download = func(context.Context, string, string, host.Download) (facts.ISO, error) {
+		return facts.ISO{}, errors.New("checksum differs")
+	}
+	tr.run(t, finding.ExitInternal, "fix", "--yes", "--download")
+	tr.wantErr(t, "not downloaded: checksum differs")
+}
