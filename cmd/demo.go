@@ -9,16 +9,31 @@ import (
 
 	"github.com/boxdoctor/boxdoctor/fixes"
 	"github.com/boxdoctor/boxdoctor/internal/action"
+	"github.com/boxdoctor/boxdoctor/internal/demo"
 	"github.com/boxdoctor/boxdoctor/internal/engine"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/guest/sshguest"
+	"github.com/boxdoctor/boxdoctor/internal/host"
 	"github.com/boxdoctor/boxdoctor/internal/report"
 )
 
 // demoGuest is a guest that lives inside this process.
 type demoGuest interface {
-	Machine() engine.Machine
+	Machine() facts.Machine
+	// Host are the facts of the host that belongs to it.
+	Host() facts.Host
+	SSH() sshguest.Config
 	Close() error
+}
+
+// startDemo boots the founding case. A nil *demo.Guest must not become a guest that is not nil.
+func startDemo(ctx context.Context) (demoGuest, error) {
+	g, err := demo.Start(ctx, demo.Founding())
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // demoOptions are those of `boxdoctor demo`.
@@ -54,7 +69,8 @@ func (a *app) runDemo(ctx context.Context, o *demoOptions) (err error) {
 		return s.ended(fmt.Errorf("the built-in machine did not start: %w", err))
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
-	code, err := s.demonstrate(g.Machine(), o)
+	code, err := s.demonstrate(engine.Machine{Facts: g.Machine(), Host: g.Host(), Named: true,
+		Dial: s.dialer(host.Machine{Facts: g.Machine(), SSH: g.SSH()})}, o)
 	if s.end() {
 		return errInterrupted
 	}
@@ -68,26 +84,26 @@ func (a *app) runDemo(ctx context.Context, o *demoOptions) (err error) {
 // not verified.
 func (s *session) demonstrate(m engine.Machine, o *demoOptions) (int, error) {
 	ms, eo := []engine.Machine{m}, s.engineOptions(selectFlags{}, o.Run)
-	check := func() finding.Report { return s.a.check(s.Soft, ms, []string{standIn}, eo) }
+	check := func(notes ...string) func() finding.Report {
+		return func() finding.Report { return s.a.check(s.Soft, ms, notes, eo) }
+	}
 	repair := func() finding.Report {
 		return s.a.fix(s.Soft, ms, nil, engine.FixOptions{Options: eo, Journal: noJournal{}, Stop: s.Soft.Done(),
 			Plan: fixes.Input{ISO: m.Host.AdditionsISO.Or(facts.ISO{})}})
 	}
-	if _, err := s.act("1. boxdoctor check", o.Verbose, false, check); err != nil {
+	if _, err := s.act("1. boxdoctor check", o.Verbose, false, check(demo.Notice)); err != nil {
 		return 0, err
 	}
 	repaired, err := s.act("\n2. boxdoctor fix --yes", o.Verbose, true, repair)
 	if err != nil {
 		return 0, err
 	}
-	code, err := s.act("\n3. boxdoctor check", o.Verbose, false, check)
+	code, err := s.act("\n3. boxdoctor check", o.Verbose, false, check())
 	if repaired == finding.ExitUnverified {
 		code = repaired
 	}
 	return code, err
 }
-
-const standIn = "This machine is a stand-in inside this process; boxdoctor's connection, examination and repairs are the real ones."
 
 // act prints a heading and a report, and returns the report's exit code. After an interruption it does nothing.
 func (s *session) act(title string, verbose int, fix bool, run func() finding.Report) (int, error) {
@@ -115,7 +131,3 @@ type noJournal struct{}
 
 // Record forgets the entry.
 func (noJournal) Record(action.Entry) error { return nil }
-
-func startDemo(context.Context) (demoGuest, error) {
-	return nil, errors.New("it is not part of this build")
-}

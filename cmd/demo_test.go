@@ -10,6 +10,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/engine"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/guest/sshguest"
 )
 
 type fakeDemo struct {
@@ -17,10 +18,12 @@ type fakeDemo struct {
 	err    error
 }
 
-func (f fakeDemo) Machine() engine.Machine {
-	return engine.Machine{Facts: facts.Machine{Name: "demo"}, Host: facts.Host{AdditionsISO: facts.Known(facts.ISO{Path: "/x.iso"})}}
+func (f fakeDemo) Machine() facts.Machine { return facts.Machine{Name: "demo"} }
+func (f fakeDemo) Host() facts.Host {
+	return facts.Host{AdditionsISO: facts.Known(facts.ISO{Path: "/x.iso"})}
 }
-func (f fakeDemo) Close() error { *f.closed++; return f.err }
+func (f fakeDemo) SSH() sshguest.Config { return sshguest.Config{Name: "demo"} }
+func (f fakeDemo) Close() error         { *f.closed++; return f.err }
 
 // demoTrial is a demo whose three reports have these exit codes.
 func demoTrial(t *testing.T, first, repair, last int) (*trial, *int) {

@@ -170,7 +170,9 @@ func (s *session) complete(c *sshguest.Config) {
 	if s.a.streams.CanAsk() {
 		c.Ask = s.a.streams
 	}
-	c.Getenv = s.a.getenv
+	if c.Getenv == nil {
+		c.Getenv = s.a.getenv
+	}
 	c.Log = io.Writer(logWriter{c.Name, s.logText})
 	if c.KeyStore == "" {
 		c.KeyStore = filepath.Join(stateDir(s.a.getenv), "hostkeys")

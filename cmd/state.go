@@ -101,8 +101,8 @@ type logWriter struct {
 	write   func(machine, text string)
 }
 
-// Write never fails.
+// Write never fails. The transport's lines name the machine already.
 func (w logWriter) Write(b []byte) (int, error) {
-	w.write(w.machine, string(b))
+	w.write(w.machine, strings.TrimPrefix(string(b), w.machine+": "))
 	return len(b), nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/boxdoctor/boxdoctor/fixes"
 	"github.com/boxdoctor/boxdoctor/internal/action"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 )
@@ -64,7 +65,11 @@ func repairMachine(ctx context.Context, m Machine, o FixOptions) *repair {
 	if m.Dial == nil || !d.seen.reached {
 		return d
 	}
+	if d.rootless() {
+		return d
+	}
 	d.o.Plan.RunID = runID()
+	d.noRebootInContainer()
 	if o.DryRun {
 		d.dryRun()
 		return d
@@ -77,6 +82,29 @@ func repairMachine(ctx context.Context, m Machine, o FixOptions) *repair {
 	}
 	d.regressions()
 	return d
+}
+
+// rootless tells whether the guest refuses root, without which nothing can be repaired; it says so once,
+// instead of once for every fix.
+func (d *repair) rootless() bool {
+	sudo, err := d.seen.facts.Guest.Sudo.Get()
+	if err != nil || sudo.State == facts.SudoOK || sudo.State == facts.SudoRoot {
+		return false
+	}
+	d.notes = append(d.notes, fmt.Sprintf("%s: nothing was tried, because every repair needs root and sudo does not give it (%s): see sudo.usable",
+		d.seen.machine.Facts.Name, sudo.State))
+	return true
+}
+
+// noRebootInContainer: a container shares its host's kernel, so a restart can neither change the kernel nor be
+// proven by another boot id.
+func (d *repair) noRebootInContainer() {
+	sys := d.seen.facts.Guest.System.Or(facts.System{})
+	if sys.Container != "" && sys.Container != "none" && !d.o.Plan.NoReboot {
+		d.o.Plan.NoReboot = true
+		d.notes = append(d.notes, fmt.Sprintf("%s: this guest is a container (%s), so nothing that needs another kernel is finished by a restart",
+			d.seen.machine.Facts.Name, sys.Container))
+	}
 }
 
 // runID is 128 unpredictable bits: it names root-only folders and here-document marks in the guest.

@@ -81,7 +81,11 @@ func cutOff(o outcome, where string) error {
 	case o.truncated:
 		return fmt.Errorf("the probe was cut off after %s%s: the guest printed more than is kept", o.took.Round(100*time.Millisecond), where)
 	}
-	return fmt.Errorf("the probe was cut off after %s%s: the guest's sh ended early", o.took.Round(100*time.Millisecond), where)
+	words := lastWords(o.stderr, 300)
+	if words == "" {
+		words = "with nothing on standard error"
+	}
+	return fmt.Errorf("the probe was cut off after %s%s: the guest's sh ended early, %s", o.took.Round(100*time.Millisecond), where, words)
 }
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) + " s" }

@@ -90,10 +90,13 @@ func rewrite(t *testing.T, file string, want []byte) {
 	must(t, os.WriteFile(file, append(append(head, "-- want.json --\n"...), want...), 0o644))
 }
 
-// TestShells runs one box of each kind by every shell that a guest may have as sh: the facts are the same.
+// fewBoxes are one of each large family: enough to tell shells apart.
+var fewBoxes = []string{"../../testdata/probe/centos-6.4-founding.txtar", "../../testdata/probe/fedora-42-dnf5.txtar", "../../testdata/probe/debian-12-no-headers.txtar"}
+
+// TestShells runs a few boxes by every shell that a guest may have as sh: the facts are the same.
 func TestShells(t *testing.T) {
 	shells := map[string][]string{"dash": {"dash"}, "bash": {"bash"}, "busybox": {"busybox", "sh"}, "mksh": {"mksh"}, "ksh93": {"ksh93"}}
-	for _, file := range boxFiles(t) {
+	for _, file := range fewBoxes {
 		for name, shell := range shells {
 			b := openBox(t, file)
 			t.Run(b.name+"/"+name, func(t *testing.T) {

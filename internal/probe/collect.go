@@ -59,7 +59,7 @@ func Collect(ctx context.Context, g guest.Runner, keys []facts.Key, p Params, no
 	if err != nil {
 		return failAll(out, list, err), err
 	}
-	o := outcome{start: start, arrived: watch.at, took: end.Sub(start), err: runErr, truncated: res.Truncated, frames: frames}
+	o := outcome{start: start, arrived: watch.at, took: end.Sub(start), err: runErr, truncated: res.Truncated, stderr: string(res.Stderr), frames: frames}
 	if watch.at.IsZero() {
 		o.arrived = end
 	}
@@ -78,6 +78,7 @@ type outcome struct {
 	took           time.Duration
 	err            error
 	truncated      bool
+	stderr         string
 	frames         []Frame
 }
 

@@ -118,7 +118,7 @@ const logLimit = 64 << 10
 func parseGALog(b body) (facts.GALog, error) {
 	logs := b.files("log")
 	slices.SortStableFunc(logs, func(a, b dumped) int { return a.time.Compare(b.time) })
-	if bad := b.texts("unreadable"); len(logs) == 0 && len(bad) > 0 {
+	if bad := b.texts("unreadable"); len(bad) > 0 { // the one that is hidden may be the newest
 		return facts.GALog{}, errors.New("not readable, and sudo -n does not give root: " + strings.Join(bad, ", "))
 	}
 	var g facts.GALog

@@ -27,6 +27,8 @@ type Options struct {
 	Interactive bool
 	// Banner is sent before authentication.
 	Banner string
+	// RekeyBytes is after how many bytes the session keys are changed; zero: the library's default.
+	RekeyBytes uint64
 	// Algorithms restricts what is negotiated; nil: the library's defaults. See Legacy.
 	Algorithms *Algorithms
 }
@@ -77,6 +79,7 @@ func (s *Server) config() (*ssh.ServerConfig, error) {
 	keys, refuse := s.hostKeys, s.faults.RefuseAuth
 	s.mu.Unlock()
 	c := &ssh.ServerConfig{ServerVersion: "SSH-2.0-boxdoctor_test"}
+	c.RekeyThreshold = s.opt.RekeyBytes
 	s.allow(c, refuse)
 	if s.opt.Banner != "" {
 		c.BannerCallback = func(ssh.ConnMetadata) string { return s.opt.Banner }

@@ -98,6 +98,9 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return ln, nil
 }
 
+// Addr is where the server listens, such as 127.0.0.1:40021.
+func (s *Server) Addr() string { return s.ln.Addr().String() }
+
 // Host is the address the server listens on, such as 127.0.0.1.
 func (s *Server) Host() string { return s.tcp().IP.String() }
 

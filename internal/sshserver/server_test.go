@@ -56,7 +56,7 @@ func dial(t *testing.T, s *Server, change func(*ssh.ClientConfig)) (*ssh.Client,
 	if change != nil {
 		change(config)
 	}
-	c, err := ssh.Dial("tcp", fmt.Sprintf("%s:%d", s.Host(), s.Port()), config)
+	c, err := ssh.Dial("tcp", s.Addr(), config)
 	if err == nil {
 		t.Cleanup(func() { c.Close() })
 	}
@@ -309,7 +309,7 @@ func TestFaults(t *testing.T) {
 func TestStalledAndFrozenLinksAreSilent(t *testing.T) {
 	s := start(t, Options{Handler: handler{exec: func(ctx context.Context, _ Session) int { <-ctx.Done(); return 0 }}})
 	s.Order(Faults{StallHandshake: true})
-	c, err := net.Dial("tcp", fmt.Sprintf("%s:%d", s.Host(), s.Port()))
+	c, err := net.Dial("tcp", s.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -233,7 +233,7 @@ func tac(p *kernel.Proc) int {
 func oldCount(p *kernel.Proc) {
 	for i, a := range p.Args {
 		if i > 0 && len(a) > 1 && a[0] == '-' && isDigits(a[1:]) {
-			p.Args = append(append(append([]string{}, p.Args[:i]...), "-n", a[1:]), p.Args[i+1:]...)
+			p.SetArgs(append(append(append([]string{}, p.Args[:i]...), "-n", a[1:]), p.Args[i+1:]...))
 			return
 		}
 	}

@@ -364,7 +364,7 @@ func comm(q *kernel.Proc) string {
 func ps(p *kernel.Proc) int {
 	args := p.Args
 	if len(args) > 1 && !strings.HasPrefix(args[1], "-") && strings.Trim(args[1], "auxwef") == "" {
-		p.Args = append([]string{"ps", "-" + strings.ReplaceAll(args[1], "x", "e")}, args[2:]...)
+		p.SetArgs(append([]string{"ps", "-" + strings.ReplaceAll(args[1], "x", "e")}, args[2:]...))
 	}
 	o := getopt(p, "Aefauxwo:p:C:", nil)
 	if o == nil {
@@ -421,9 +421,9 @@ func psCell(p *kernel.Proc, q *kernel.Proc, col string) string {
 	case "sid", "sess":
 		return strconv.Itoa(q.Session())
 	case "user":
-		return nameOf(p, "/etc/passwd", q.Cred.UID)
+		return nameOf(p, "/etc/passwd", q.User().UID)
 	case "uid":
-		return strconv.Itoa(q.Cred.UID)
+		return strconv.Itoa(q.User().UID)
 	case "comm", "ucmd":
 		return comm(q)
 	case "args", "cmd", "command":
@@ -573,7 +573,7 @@ func whoami(p *kernel.Proc) int {
 }
 
 func groups(p *kernel.Proc) int {
-	p.Args = []string{"id", "-Gn"}
+	p.SetArgs([]string{"id", "-Gn"})
 	return id(p)
 }
 

@@ -78,14 +78,16 @@ func sed(p *kernel.Proc) int {
 
 // fixInPlace makes the optional value of -i explicit: "-i" alone means no backup.
 func fixInPlace(p *kernel.Proc) {
-	for i, a := range p.Args {
-		switch {
-		case a == "--":
-			return
-		case i > 0 && (a == "-i" || a == "--in-place"):
-			p.Args[i] = "-i\x00"
+	argv := append([]string{}, p.Args...)
+	for i, a := range argv {
+		if a == "--" {
+			break
+		}
+		if i > 0 && (a == "-i" || a == "--in-place") {
+			argv[i] = "-i\x00"
 		}
 	}
+	p.SetArgs(argv)
 }
 
 func sedInPlace(p *kernel.Proc, o *opts, prog []*sedCmd, files []string) int {

@@ -104,6 +104,16 @@ func (m *Machine) missingTool(p *kernel.Proc) string {
 func (m *Machine) buildModules(p *kernel.Proc, k, v string) (log string, ok bool) {
 	p.Sleep(3 * time.Second)
 	log = "Building the main Guest Additions module.\n"
+	// The build needs room in /tmp, whatever TMPDIR says.
+	work := "/tmp/vbox.0"
+	defer func() { _ = m.FS.RemoveAll(memfs.Root, work) }()
+	err := m.FS.MkdirAll(memfs.Root, work, 0o700)
+	if err == nil {
+		err = m.FS.WriteFile(memfs.Root, work+"/vboxguest.o", make([]byte, 512<<10), 0o600)
+	}
+	if err != nil {
+		return log + "cp: writing `" + work + "/vboxguest.o': " + memfs.Text(err) + "\n", false
+	}
 	if t := m.missingTool(p); t != "" {
 		return log + "Please install the gcc make perl packages from your distribution.\n", false
 	}
@@ -270,8 +280,8 @@ func (m *Machine) startService() {
 		return
 	}
 	k := m.Kernel()
-	p := k.Login(memfs.Root, map[string]string{"PATH": "/sbin:/bin:/usr/sbin:/usr/bin"}, "/", kernel.Null{}, kernel.Null{}, kernel.Null{})
-	p.Args = []string{"/usr/sbin/VBoxService"}
+	p := k.Login(memfs.Root, []string{"/usr/sbin/VBoxService"}, map[string]string{"PATH": "/sbin:/bin:/usr/sbin:/usr/bin"}, "/",
+		kernel.Null{}, kernel.Null{}, kernel.Null{})
 	p.Go(func() int {
 		<-p.Context().Done()
 		return 0

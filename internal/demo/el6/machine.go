@@ -224,8 +224,7 @@ func (m *Machine) Exec(ctx context.Context, user, command string, in io.Reader, 
 	defer feeder()
 	o, cutOut := kernel.Output(out)
 	e, cutErr := kernel.Output(errw)
-	p := k.Login(c, loginEnv(user, home(m.FS, user)), home(m.FS, user), stdin, o, e)
-	p.Args = []string{"sshd: " + user + "@notty"}
+	p := k.Login(c, []string{"sshd: " + user + "@notty"}, loginEnv(user, home(user)), home(user), stdin, o, e)
 	defer cutOut()
 	defer cutErr()
 	p.Go(func() int { return p.Exec([]string{"/bin/bash", "-c", command}) })
@@ -239,7 +238,7 @@ func (m *Machine) Exec(ctx context.Context, user, command string, in io.Reader, 
 	}
 }
 
-func home(fs *memfs.FS, user string) string {
+func home(user string) string {
 	if user == "root" {
 		return "/root"
 	}
@@ -247,7 +246,11 @@ func home(fs *memfs.FS, user string) string {
 }
 
 func loginEnv(user, home string) map[string]string {
-	return map[string]string{"PATH": "/usr/local/bin:/bin:/usr/bin", "HOME": home, "USER": user, "LOGNAME": user, "SHELL": "/bin/bash",
+	path := "/usr/local/bin:/bin:/usr/bin"
+	if user == "root" {
+		path = "/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin"
+	}
+	return map[string]string{"PATH": path, "HOME": home, "USER": user, "LOGNAME": user, "SHELL": "/bin/bash",
 		"LANG": "en_US.UTF-8", "SSH_CONNECTION": "10.0.2.2 50000 10.0.2.15 22"}
 }
 
@@ -257,7 +260,7 @@ func (m *Machine) programs() map[string]kernel.Program {
 	for name, prog := range map[string]kernel.Program{
 		"sh": shell.Main, "rpm": m.rpm, "yum": m.yum, "uname": m.uname, "grubby": m.grubby, "modinfo": m.modinfo, "modprobe": m.modprobe,
 		"lsmod": m.lsmod, "rmmod": m.rmmod, "depmod": m.depmod, "mount": m.mount, "umount": m.umount, "mountpoint": m.mountpoint,
-		"findmnt": m.findmnt, "mount.vboxsf": m.mountVboxsf, "VBoxControl": m.vboxControl, "VBoxService": m.vboxService, "vboxadd": m.vboxadd,
+		"findmnt": m.findmnt, "unshare": m.unshare, "mount.vboxsf": m.mountVboxsf, "VBoxControl": m.vboxControl, "VBoxService": m.vboxService, "vboxadd": m.vboxadd,
 		"vboxadd-service": m.vboxaddService, "VBoxLinuxAdditions": m.installer, "vbox-uninstall": m.uninstall,
 		"sudo": m.sudo, "su": m.su, "getent": m.getent,
 		"hostname": m.hostname, "service": service, "chkconfig": chkconfig, "shutdown": m.shutdown, "reboot": m.shutdown, "dmesg": m.dmesgProg,

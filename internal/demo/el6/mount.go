@@ -24,6 +24,8 @@ type mountArgs struct {
 	opts         []string
 	noHelper     bool
 	all          bool
+	bind         bool
+	private      bool
 	source, dest string
 }
 
@@ -33,7 +35,14 @@ func parseMount(p *kernel.Proc) (a mountArgs, ok bool) {
 	for len(list) > 0 {
 		w := list[0]
 		list = list[1:]
-		if len(w) < 2 || w[0] != '-' {
+		switch {
+		case w == "--bind":
+			a.bind = true
+			continue
+		case w == "--make-private" || w == "--make-rprivate":
+			a.private = true
+			continue
+		case len(w) < 2 || w[0] != '-':
 			rest = append(rest, w)
 			continue
 		}
@@ -68,7 +77,7 @@ func parseMount(p *kernel.Proc) (a mountArgs, ok bool) {
 	if len(rest) == 2 {
 		a.source, a.dest = rest[0], rest[1]
 	}
-	return a, len(rest) == 2 || len(rest) == 0
+	return a, len(rest) == 2 || len(rest) == 0 || len(rest) == 1 && a.private
 }
 
 func (m *Machine) mount(p *kernel.Proc) int {
@@ -76,7 +85,7 @@ func (m *Machine) mount(p *kernel.Proc) int {
 	switch {
 	case !ok:
 		return 1
-	case a.all:
+	case a.all || a.private:
 		return 0
 	case a.source == "":
 		for _, mt := range m.FS.Mounts() {
@@ -91,6 +100,13 @@ func (m *Machine) mount(p *kernel.Proc) int {
 	if err != nil || !in.IsDir() {
 		p.Errorf("mount: mount point %s does not exist\n", a.dest)
 		return 32
+	}
+	if a.bind {
+		if err := m.FS.Bind(p.Abs(a.source), p.Abs(a.dest)); err != nil {
+			p.Errorf("mount: %s: %s\n", a.source, memfs.Text(err))
+			return 32
+		}
+		return 0
 	}
 	switch a.fstype {
 	case "vboxsf":
@@ -387,6 +403,27 @@ func (m *Machine) findmnt(p *kernel.Proc) int {
 			row = append(row, map[string]string{"TARGET": mt.Target, "SOURCE": mt.Source, "FSTYPE": mt.Vol.FSType, "OPTIONS": strings.Join(mt.Options, ",")}[strings.ToUpper(c)])
 		}
 		p.Printf("%s\n", strings.Join(row, " "))
+	}
+	return st
+}
+
+// unshare knows -m: the mounts that the command makes are gone when it ends. Processes beside it see them
+// meanwhile, which a real mount namespace would hide.
+func (m *Machine) unshare(p *kernel.Proc) int {
+	if len(p.Args) < 3 || p.Args[1] != "-m" || strings.HasPrefix(p.Args[2], "-") {
+		p.Errorf("unshare: unrecognized option (not supported by the embedded guest)\n")
+		return 1
+	}
+	if p.Cred.UID != 0 {
+		p.Errorf("unshare: unshare failed: Operation not permitted\n")
+		return 1
+	}
+	before := len(m.FS.Mounts())
+	st := p.Run(p.Args[2:], nil)
+	for all := m.FS.Mounts(); len(all) > before; all = m.FS.Mounts() {
+		if m.FS.Unmount(all[len(all)-1].Target) != nil {
+			break
+		}
 	}
 	return st
 }

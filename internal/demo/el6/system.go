@@ -86,7 +86,7 @@ func (m *Machine) sudo(p *kernel.Proc) int {
 		return 1
 	}
 	caller := m.userName(p.Cred.UID)
-	env := map[string]string{"PATH": "/sbin:/bin:/usr/sbin:/usr/bin", "HOME": home(m.FS, user), "USER": user, "LOGNAME": user,
+	env := map[string]string{"PATH": "/sbin:/bin:/usr/sbin:/usr/bin", "HOME": home(user), "USER": user, "LOGNAME": user,
 		"SUDO_USER": caller, "SUDO_UID": strconv.Itoa(p.Cred.UID), "TERM": "unknown"}
 	for len(a.cmd) > 0 {
 		k, v, isVar := strings.Cut(a.cmd[0], "=")
@@ -96,7 +96,8 @@ func (m *Machine) sudo(p *kernel.Proc) int {
 		env[k] = v
 		a.cmd = a.cmd[1:]
 	}
-	p.Env, p.Cred = env, cred
+	p.Env = env
+	p.SetCred(cred)
 	if p.LookPath(a.cmd[0]) == "" {
 		p.Errorf("sudo: %s: command not found\n", a.cmd[0])
 		return 1
@@ -217,7 +218,7 @@ func (m *Machine) su(p *kernel.Proc) int {
 		p.Errorf("su: user %s does not exist\n", user)
 		return 1
 	}
-	p.Cred = cred
+	p.SetCred(cred)
 	return p.Exec(append([]string{"/bin/sh", "-c", cmd}, rest...))
 }
 

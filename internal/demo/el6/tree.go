@@ -217,12 +217,13 @@ func (m *Machine) procPID(name string) map[string]func() []byte {
 	if len(argv) > 0 {
 		comm = path.Base(argv[0])
 	}
+	uid := p.User().UID
 	text := func(s string) func() []byte { return func() []byte { return []byte(s) } }
 	return map[string]func() []byte{
 		"cmdline": text(strings.Join(argv, "\x00") + "\x00"),
 		"comm":    text(comm + "\n"),
 		"stat":    text(fmt.Sprintf("%d (%s) S %d %d %d 0\n", pid, comm, p.PPID, p.Group(), p.Session())),
-		"status":  text(fmt.Sprintf("Name:\t%s\nPid:\t%d\nPPid:\t%d\nUid:\t%d\t%d\t%d\t%d\n", comm, pid, p.PPID, p.Cred.UID, p.Cred.UID, p.Cred.UID, p.Cred.UID)),
+		"status":  text(fmt.Sprintf("Name:\t%s\nPid:\t%d\nPPid:\t%d\nUid:\t%d\t%d\t%d\t%d\n", comm, pid, p.PPID, uid, uid, uid, uid)),
 	}
 }
 

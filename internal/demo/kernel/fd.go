@@ -35,6 +35,9 @@ func NewDesc(s Stream) *Desc {
 // Ref counts one more user.
 func (d *Desc) Ref() *Desc { d.refs.Add(1); return d }
 
+// Close gives one user's reference back.
+func (d *Desc) Close() { d.unref() }
+
 func (d *Desc) unref() {
 	if d.refs.Add(-1) == 0 {
 		d.s.Close()

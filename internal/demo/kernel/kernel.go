@@ -122,24 +122,28 @@ func (k *Kernel) HangUp(sid int) {
 	}
 }
 
-// Login starts a session for a user: a process without parent, in a session of its own.
-func (k *Kernel) Login(c memfs.Cred, env map[string]string, cwd string, in, out, errw Stream) *Proc {
-	p := k.newProc(0)
-	p.Cred, p.Cwd, p.Umask, p.Env = c, cwd, 0o022, env
-	p.sid, p.pgid = p.PID, p.PID
-	p.clock = &Clock{}
-	p.fds = map[int]*Desc{0: NewDesc(in), 1: NewDesc(out), 2: NewDesc(errw)}
-	return p
+// Login starts a session for a user: a process without parent, in a session of its own. argv is what process
+// listings show of it.
+func (k *Kernel) Login(c memfs.Cred, argv []string, env map[string]string, cwd string, in, out, errw Stream) *Proc {
+	return k.newProc(0, func(p *Proc) {
+		p.Cred, p.Args, p.Cwd, p.Umask, p.Env = c, argv, cwd, 0o022, env
+		p.sid, p.pgid = p.PID, p.PID
+		p.clock = &Clock{}
+		p.fds = map[int]*Desc{0: NewDesc(in), 1: NewDesc(out), 2: NewDesc(errw)}
+	})
 }
 
-func (k *Kernel) newProc(ppid int) *Proc {
+// newProc makes a process. It is in the table, where others see it, only after init.
+func (k *Kernel) newProc(ppid int, init func(*Proc)) *Proc {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.lastPID++
-	p := &Proc{K: k, PID: k.lastPID, PPID: ppid, done: make(chan struct{}), wake: make(chan struct{}, 1)}
-	p.Start = time.Now()
+	p := &Proc{K: k, PID: k.lastPID, PPID: ppid, Start: time.Now(), done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	k.mu.Unlock()
 	p.ctx, p.cancel = context.WithCancelCause(k.ctx)
+	init(p)
+	k.mu.Lock()
 	k.procs[p.PID] = p
+	k.mu.Unlock()
 	return p
 }
 

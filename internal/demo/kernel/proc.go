@@ -23,7 +23,8 @@ func (s Signalled) Error() string { return "killed by SIG" + string(s) }
 // Signals are the numbers of the signals that exist here.
 var Signals = map[string]int{"HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "USR2": 12, "PIPE": 13, "ALRM": 14, "TERM": 15}
 
-// Proc is one process. Its exported fields may be changed by the process itself only.
+// Proc is one process. Its exported fields belong to the process' own goroutine: others read the command line
+// and the user by Argv and User, and only SetArgs and SetCred change these two.
 type Proc struct {
 	K         *Kernel
 	PID, PPID int
@@ -89,7 +90,14 @@ func (p *Proc) DeadStatus() int {
 
 // Fork makes a child that shares the open files and has copies of everything else.
 func (p *Proc) Fork() *Proc {
-	c := p.K.newProc(p.PID)
+	c := p.K.newProc(p.PID, p.copyTo)
+	if p.scope != nil {
+		p.scope.add(c)
+	}
+	return c
+}
+
+func (p *Proc) copyTo(c *Proc) {
 	c.Cred, c.Cwd, c.Umask, c.Args = p.Cred, p.Cwd, p.Umask, p.Args
 	c.Env = make(map[string]string, len(p.Env))
 	for k, v := range p.Env {
@@ -100,16 +108,12 @@ func (p *Proc) Fork() *Proc {
 		c.fds[n] = d.Ref()
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	c.sid, c.pgid, c.clock, c.scope = p.sid, p.pgid, p.clock, p.scope
 	c.ignored = map[string]bool{}
 	for s := range p.ignored {
 		c.ignored[s] = true
 	}
-	p.mu.Unlock()
-	if p.scope != nil {
-		p.scope.add(c)
-	}
-	return c
 }
 
 // Finish ends the process with a status, closes its files and wakes who waits for it.
@@ -342,6 +346,15 @@ func (p *Proc) call(prog Program, argv []string) int {
 
 // Argv is the command line, for process listings.
 func (p *Proc) Argv() []string { p.mu.Lock(); defer p.mu.Unlock(); return p.Args }
+
+// SetArgs changes what listings show of the process.
+func (p *Proc) SetArgs(argv []string) { p.mu.Lock(); defer p.mu.Unlock(); p.Args = argv }
+
+// User is who the process runs as, for other processes.
+func (p *Proc) User() memfs.Cred { p.mu.Lock(); defer p.mu.Unlock(); return p.Cred }
+
+// SetCred makes the process run as another user (sudo).
+func (p *Proc) SetCred(c memfs.Cred) { p.mu.Lock(); defer p.mu.Unlock(); p.Cred = c }
 
 // Errorf prints to standard error.
 func (p *Proc) Errorf(format string, a ...any) { fmt.Fprintf(p.Stderr(), format, a...) }

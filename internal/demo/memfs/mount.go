@@ -68,6 +68,27 @@ func (f *FS) Mount(vol *Volume, source, target string, opts []string) error {
 	return nil
 }
 
+// Bind shows the directory src also at target.
+func (f *FS) Bind(src, target string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	from, err := f.find(Root, "mount", src, true)
+	if err != nil {
+		return err
+	}
+	to, err := f.find(Root, "mount", target, true)
+	if err != nil {
+		return err
+	}
+	if !from.n.mode.IsDir() || !to.n.mode.IsDir() {
+		return pathErr("mount", target, ENOTDIR)
+	}
+	dir := f.covered(to)
+	dir.mounted = append(dir.mounted, from.n)
+	f.mounts = append(f.mounts, &Mount{Source: from.n.vol.Source, Target: to.path, Options: []string{"rw", "relatime"}, Vol: from.n.vol, dir: dir})
+	return nil
+}
+
 // covered is the directory that lies below the mounts at pl.
 func (f *FS) covered(pl place) *node {
 	if pl.name == "." {

@@ -451,7 +451,7 @@ func Send(from *kernel.Proc, pid int, sig string) bool {
 		return found
 	}
 	p := from.K.Proc(pid)
-	if p == nil || from.Cred.UID != 0 && p.Cred.UID != from.Cred.UID {
+	if p == nil || from.Cred.UID != 0 && p.User().UID != from.Cred.UID {
 		return false
 	}
 	deliver(p, sig)

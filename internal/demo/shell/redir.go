@@ -12,32 +12,53 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/demo/memfs"
 )
 
-// redirect applies redirections to p. undo takes them back; it is never nil.
-func (s *Shell) redirect(p *kernel.Proc, list []*syntax.Redirect) (undo func(), err error) {
-	type save struct {
-		n int
-		d *kernel.Desc
-	}
-	var saved []save
-	undo = func() {
-		for i := len(saved) - 1; i >= 0; i-- {
-			p.CloseFD(saved[i].n)
-			if saved[i].d != nil {
-				p.SetFD(saved[i].n, saved[i].d)
-			}
+// saved are the descriptors that redirections put aside.
+type saved struct {
+	p    *kernel.Proc
+	list []savedFD
+}
+
+type savedFD struct {
+	n int
+	d *kernel.Desc
+}
+
+// undo takes the redirections back.
+func (v *saved) undo() {
+	for i := len(v.list) - 1; i >= 0; i-- {
+		s := v.list[i]
+		v.p.CloseFD(s.n)
+		if s.d != nil {
+			v.p.SetFD(s.n, s.d)
 		}
 	}
+	v.list = nil
+}
+
+// keep makes the redirections stay: what was put aside is closed.
+func (v *saved) keep() {
+	for _, s := range v.list {
+		if s.d != nil {
+			s.d.Close()
+		}
+	}
+	v.list = nil
+}
+
+// redirect applies redirections to p. One of undo and keep must follow, also after an error.
+func (s *Shell) redirect(p *kernel.Proc, list []*syntax.Redirect) (*saved, error) {
+	v := &saved{p: p}
 	for _, rd := range list {
 		n, d, err := s.target(p, rd)
 		if err != nil {
-			return undo, err
+			return v, err
 		}
-		saved = append(saved, save{n, p.TakeFD(n)})
+		v.list = append(v.list, savedFD{n, p.TakeFD(n)})
 		if d != nil {
 			p.SetFD(n, d)
 		}
 	}
-	return undo, nil
+	return v, nil
 }
 
 // target evaluates one redirection: which descriptor becomes what; nil closes it.

@@ -74,8 +74,8 @@ func (s *Shell) redirected(st *syntax.Stmt) {
 		s.simple(c, st.Redirs)
 		return
 	}
-	undo, err := s.redirect(s.p, st.Redirs)
-	defer undo()
+	old, err := s.redirect(s.p, st.Redirs)
+	defer old.undo()
 	if err != nil {
 		s.redirFailed(err)
 		return

@@ -73,8 +73,8 @@ func (s *Shell) trace(args []string) {
 
 // bare is a command of assignments and redirections only: they stay.
 func (s *Shell) bare(c *syntax.CallExpr, redirs []*syntax.Redirect) {
-	undo, err := s.redirect(s.p, redirs)
-	defer undo()
+	old, err := s.redirect(s.p, redirs)
+	defer old.undo()
 	if err != nil {
 		s.redirFailed(err)
 		return
@@ -111,18 +111,19 @@ func (s *Shell) special(c *syntax.CallExpr, args []string, redirs []*syntax.Redi
 	if !s.assigns(c.Assigns) {
 		return
 	}
-	undo, err := s.redirect(s.p, redirs)
+	old, err := s.redirect(s.p, redirs)
 	if err != nil {
-		undo()
+		old.undo()
 		s.redirFailed(err)
 		s.exit(1)
 		return
 	}
 	if args[0] == "exec" {
+		old.keep()
 		s.exec(args[1:])
 		return
 	}
-	defer undo()
+	defer old.undo()
 	s.status = builtins[args[0]](s, args)
 }
 
@@ -162,8 +163,8 @@ func (s *Shell) scoped(c *syntax.CallExpr, redirs []*syntax.Redirect, f func()) 
 	for _, as := range c.Assigns {
 		s.vars[as.Name.Value].exported = true
 	}
-	undo, err := s.redirect(s.p, redirs)
-	defer undo()
+	old, err := s.redirect(s.p, redirs)
+	defer old.undo()
 	if err != nil {
 		s.redirFailed(err)
 		return
@@ -227,11 +228,13 @@ func (s *Shell) program(c *syntax.CallExpr, args []string, redirs []*syntax.Redi
 
 // execIn turns p into the program args.
 func (s *Shell) execIn(p *kernel.Proc, args []string, env map[string]string, redirs []*syntax.Redirect) int {
-	if _, err := s.redirect(p, redirs); err != nil {
+	old, err := s.redirect(p, redirs)
+	old.keep()
+	if err != nil {
 		s.p.Errorf("%s: %v\n", s.arg0, err)
 		return 1
 	}
 	p.Env = env
-	p.Args = []string{s.arg0}
+	p.SetArgs([]string{s.arg0})
 	return p.Exec(args)
 }

@@ -169,33 +169,42 @@ func (c *conn) start(ctx context.Context, pty bool) (*session, error) {
 func (c *conn) request(ctx context.Context, ch ssh.Channel, pty bool) error {
 	if pty {
 		if ok, err := ch.SendRequest("pty-req", true, rawTerminal()); err != nil || !ok {
-			return errors.Join(errors.New("the guest gives no terminal"), err)
+			return refusal(err, "the guest gives no terminal")
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	ok, err := ch.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{execLine}))
-	if err == nil && !ok {
-		err = errors.New("the guest refuses to run commands over SSH (exec request refused)")
+	if err != nil || !ok {
+		return refusal(err, "the guest runs no commands over SSH (exec request refused)")
 	}
-	return err
+	return nil
+}
+
+// refusal is the guest's no to a request, unless the request itself failed.
+func refusal(err error, text string) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s", errNo, text)
 }
 
 // explain says "link lost" instead of a bare EOF when that is what happened. The library may report the end
 // to a caller a moment before it reports it to Wait.
 func (c *conn) explain(err error) error {
-	if errors.Is(err, io.EOF) {
-		select {
-		case <-c.dead:
-		case <-time.After(100 * time.Millisecond):
-		}
+	var no *ssh.OpenChannelError
+	if !errors.As(err, &no) && !errors.Is(err, errNo) {
+		waitFor(c.dead, 500*time.Millisecond)
 	}
 	if lost := c.lost(); lost != nil {
 		return lost
 	}
 	return err
 }
+
+// errNo is an answer of the guest, as opposed to a failure of the link.
+var errNo = errors.New("the guest says no")
 
 // listen serves the guest's requests on the channel until it is closed.
 func (s *session) listen(reqs <-chan *ssh.Request) {

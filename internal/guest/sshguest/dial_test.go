@@ -53,6 +53,7 @@ func TestDialFillsReach(t *testing.T) {
 }
 
 func TestNetworkFailuresAreToldApart(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, nil)
 	b.Order(sshserver.Faults{ResetAccepts: 1})
 	e, _ := b.failsWith(t, "reset")
@@ -161,8 +162,8 @@ func rsaKey(t *testing.T) *rsa.PrivateKey {
 }
 
 func TestKeyFilesAreTriedInOrder(t *testing.T) {
-	wrong, _ := keyFile(t, rsaKey(t), "")
-	right, pub := keyFile(t, rsaKey(t), "")
+	wrong, _ := keyFile(t, edKey(t), "")
+	right, pub := keyFile(t, edKey(t), "")
 	b := newBed(t, func(o *sshserver.Options) { o.Keys, o.User = []ssh.PublicKey{pub}, "vagrant" })
 	b.cfg.KeyFiles = []string{"/nonexistent/key", wrong, right}
 	b.dial(t)
@@ -181,7 +182,7 @@ func TestKeyFilesAreTriedInOrder(t *testing.T) {
 }
 
 func TestAKeyFileThatIsTheOnlyWayInIsNamed(t *testing.T) {
-	_, pub := keyFile(t, rsaKey(t), "")
+	_, pub := keyFile(t, edKey(t), "")
 	junk := filepath.Join(t.TempDir(), "putty.ppk")
 	if err := os.WriteFile(junk, []byte("PuTTY-User-Key-File-3: ssh-ed25519\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -193,7 +194,7 @@ func TestAKeyFileThatIsTheOnlyWayInIsNamed(t *testing.T) {
 }
 
 func TestRefusedKey(t *testing.T) {
-	file, pub := keyFile(t, rsaKey(t), "")
+	file, pub := keyFile(t, edKey(t), "")
 	b := newBed(t, func(o *sshserver.Options) { o.Keys = []ssh.PublicKey{pub} })
 	b.Order(sshserver.Faults{RefuseAuth: true})
 	b.cfg.KeyFiles = []string{file}
@@ -205,7 +206,8 @@ func TestRefusedKey(t *testing.T) {
 }
 
 func TestEncryptedKeys(t *testing.T) {
-	file, pub := keyFile(t, rsaKey(t), "open sesame")
+	t.Parallel()
+	file, pub := keyFile(t, edKey(t), "open sesame")
 	b := newBed(t, func(o *sshserver.Options) { o.Keys = []ssh.PublicKey{pub} })
 	b.cfg.KeyFiles = []string{file}
 
@@ -248,6 +250,7 @@ func TestEncryptedPEMKey(t *testing.T) {
 }
 
 func TestPasswords(t *testing.T) {
+	t.Parallel()
 	for _, interactive := range []bool{false, true} {
 		b := newBed(t, func(o *sshserver.Options) { o.Password, o.Interactive = "hunter2", interactive })
 		e, _ := b.failsWith(t, "auth")
@@ -273,6 +276,7 @@ func TestPasswords(t *testing.T) {
 }
 
 func TestATypoInThePasswordMayBeMended(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, func(o *sshserver.Options) { o.Password = "hunter2" })
 	ask := &asker{t: t, secrets: []string{"typo", "hunter2"}}
 	b.cfg.Ask = ask
@@ -293,6 +297,7 @@ func (a *slowAsker) Secret(ctx context.Context, p string) (string, error) {
 }
 
 func TestTheDeadlineStandsStillWhileAPersonIsAsked(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, func(o *sshserver.Options) { o.Password = "hunter2" })
 	b.cfg.Timeout = 500 * time.Millisecond
 	b.cfg.Ask = &slowAsker{asker{t: t, secrets: []string{"hunter2"}}}
@@ -300,10 +305,11 @@ func TestTheDeadlineStandsStillWhileAPersonIsAsked(t *testing.T) {
 }
 
 func TestAgent(t *testing.T) {
-	key := rsaKey(t)
+	t.Parallel()
+	key := edKey(t)
 	_, pub := keyFile(t, key, "")
 	ring := agent.NewKeyring()
-	if err := ring.Add(agent.AddedKey{PrivateKey: key}); err != nil {
+	if err := ring.Add(agent.AddedKey{PrivateKey: &key}); err != nil {
 		t.Fatal(err)
 	}
 	socket := filepath.Join(t.TempDir(), "agent")
@@ -336,6 +342,7 @@ func TestAgent(t *testing.T) {
 }
 
 func TestOldGuests(t *testing.T) {
+	t.Parallel()
 	host, err := sshserver.NewRSAKey()
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,9 @@ type Guest struct {
 	sudo  sudoer
 	vault vault
 
+	// slots bounds the sessions at a time.
+	slots chan struct{}
+
 	// dialling holds one token: whoever has it may replace conn.
 	dialling chan struct{}
 
@@ -31,6 +34,10 @@ type Guest struct {
 
 var _ guest.Guest = (*Guest)(nil)
 
+// maxSessions is below the ten that OpenSSH allows on one connection (MaxSessions), so that one is left to end a
+// cancelled step. More steps wait for their turn.
+const maxSessions = 8
+
 var errClosed = errors.New("the connection was closed by boxdoctor")
 
 // Dial connects to one machine and authenticates, within Config.Timeout and ctx; the time that a person
@@ -40,7 +47,7 @@ func Dial(ctx context.Context, cfg Config) (*Guest, facts.Reach, error) {
 }
 
 func dial(ctx context.Context, cfg Config, p pulse) (*Guest, facts.Reach, error) {
-	g := &Guest{cfg: cfg.complete(), pulse: p, dialling: make(chan struct{}, 1)}
+	g := &Guest{cfg: cfg.complete(), pulse: p, slots: make(chan struct{}, maxSessions), dialling: make(chan struct{}, 1)}
 	start := time.Now()
 	reach := facts.Reach{Address: g.cfg.addr(), User: g.cfg.User, Legacy: []string{}}
 	c, legacy, err := g.connect(ctx)
@@ -87,6 +94,10 @@ func (g *Guest) attempt(ctx context.Context, c guest.Cmd, plan *sudoPlan) (guest
 	start := time.Now()
 	s, err := newStep(c, plan)
 	if err == nil {
+		err = g.enter(ctx)
+	}
+	if err == nil {
+		defer g.leave()
 		s.conn, s.sess, err = g.session(ctx, s.pty)
 	}
 	if err != nil {
@@ -94,6 +105,18 @@ func (g *Guest) attempt(ctx context.Context, c guest.Cmd, plan *sudoPlan) (guest
 	}
 	return s.result(s.run(ctx), start)
 }
+
+// enter waits for a free session.
+func (g *Guest) enter(ctx context.Context) error {
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g *Guest) leave() { <-g.slots }
 
 // session opens a session, on a new connection when the old one is lost. Nothing has run when that is
 // noticed, so trying once more is safe.

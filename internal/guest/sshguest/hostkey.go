@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/boxdoctor/boxdoctor/internal/shell"
 	"golang.org/x/crypto/ssh"
@@ -29,9 +30,11 @@ type keyChecker struct {
 	certs bool
 	// pinned: an earlier connection of this run has shown known[0].
 	pinned bool
-	shown  ssh.PublicKey
-	// fresh is set when shown is to be recorded.
-	fresh bool
+	// mu guards what the handshake's goroutine shares with accept.
+	mu    sync.Mutex
+	shown ssh.PublicKey
+	// fresh is set when shown is to be recorded, settled once the decision is made.
+	fresh, settled bool
 }
 
 func (g *Guest) keyChecker(l *limit) (*keyChecker, error) {
@@ -95,9 +98,22 @@ func keyFormat(algorithm string) string {
 	return algorithm
 }
 
-// check is called by the SSH library during the handshake.
+// check is called by the SSH library during the handshake, and again whenever the connection changes its
+// session keys: then nobody is asked, and only the same host key will do.
 func (k *keyChecker) check(host string, remote net.Addr, key ssh.PublicKey) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.settled {
+		if sameKey(k.shown, key) {
+			return nil
+		}
+		return k.changed(key)
+	}
 	k.shown = key
+	return k.decide(host, remote, key)
+}
+
+func (k *keyChecker) decide(host string, remote net.Addr, key ssh.PublicKey) error {
 	switch {
 	case k.pinned || k.lookup == nil && len(k.known) > 0:
 		if slices.ContainsFunc(k.known, func(have ssh.PublicKey) bool { return sameKey(have, key) }) {
@@ -190,6 +206,9 @@ func fingerprints(keys []ssh.PublicKey) string {
 
 // accept records the key after a successful authentication and pins it for the rest of the run.
 func (k *keyChecker) accept() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.settled = true
 	if k.fresh {
 		if err := k.record(); err != nil {
 			return err

@@ -221,6 +221,20 @@ func TestAcceptedKeyGoesToKnownHosts(t *testing.T) {
 	b.dial(t)
 }
 
+// The library shows the host key again whenever the session keys change. Nobody may be asked then.
+func TestRekeyAsksNobody(t *testing.T) {
+	b := newBed(t, func(o *sshserver.Options) { o.RekeyBytes = 64 << 10 })
+	b.cfg.TrustFirstUse = false
+	ask := &asker{t: t, yes: []bool{true}}
+	b.cfg.Ask = ask
+	g := b.dial(t)
+	res, err := g.Run(t.Context(), script("much", "dd if=/dev/zero bs=1024 count=1024 2>/dev/null"))
+	if err != nil || len(res.Stdout) != 1<<20 {
+		t.Errorf("%v, %d bytes", err, len(res.Stdout))
+	}
+	ask.done()
+}
+
 func TestCarelessConfigurationOnLoopback(t *testing.T) {
 	b, file := known(t, "", newSigner(t))
 	b.cfg.NoHostKeyFile = true

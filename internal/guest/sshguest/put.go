@@ -43,10 +43,19 @@ func errText(err error) string {
 }
 
 func (g *Guest) put(ctx context.Context, u *upload) error {
-	c, client, err := g.sftp(ctx)
+	err := g.putBySFTP(ctx, u)
 	if errors.Is(err, errNoSFTP) {
 		return g.putByCat(ctx, u)
 	}
+	return err
+}
+
+func (g *Guest) putBySFTP(ctx context.Context, u *upload) error {
+	if err := g.enter(ctx); err != nil {
+		return err
+	}
+	defer g.leave()
+	c, client, err := g.sftp(ctx)
 	if err != nil {
 		return err
 	}
@@ -221,7 +230,10 @@ func (c *conn) startSFTP(opened chan<- ssh.Channel) (*sftp.Client, error) {
 		return client, nil
 	}
 	_ = ch.Close()
-	if lost := c.explain(errors.Join(io.EOF, err)); errors.Is(lost, guest.ErrLinkLost) {
+	if err == nil {
+		err = errNo
+	}
+	if lost := c.explain(err); errors.Is(lost, guest.ErrLinkLost) {
 		return nil, lost
 	}
 	// Refused, no sftp-server behind it, or a .bashrc that talks into the protocol: there is another way.

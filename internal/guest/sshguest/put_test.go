@@ -39,6 +39,7 @@ func leftovers(t *testing.T, dir string) []string {
 }
 
 func TestPut(t *testing.T) {
+	t.Parallel()
 	for name, f := range ways {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, nil)
@@ -79,6 +80,7 @@ func TestPut(t *testing.T) {
 }
 
 func TestPutThatFailsLeavesTheOldFile(t *testing.T) {
+	t.Parallel()
 	for name, f := range ways {
 		for _, c := range []struct {
 			name, path, says string
@@ -136,6 +138,7 @@ func (s *trickle) Read(p []byte) (int, error) {
 }
 
 func TestPutIsCutOff(t *testing.T) {
+	t.Parallel()
 	for name, f := range ways {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, nil)
@@ -160,6 +163,7 @@ func TestPutIsCutOff(t *testing.T) {
 }
 
 func TestPutIsCancelled(t *testing.T) {
+	t.Parallel()
 	for name, f := range ways {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, nil)

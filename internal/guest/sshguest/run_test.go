@@ -190,6 +190,7 @@ func TestLoginShellThatRunsNothing(t *testing.T) {
 }
 
 func TestDeadlineNamesTheStepAndKillsIt(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, nil)
 	g := b.dial(t)
 	c := script("slow step", "echo started; echo $$ >pid; sleep 60; echo never")
@@ -238,6 +239,7 @@ func (d deaf) Exec(ctx context.Context, s sshserver.Session) int {
 }
 
 func TestCancelKillsEvenWhereSshdIgnoresSignals(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, func(o *sshserver.Options) { o.Handler = deaf{shellOf(o)} })
 	g := b.dial(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -260,6 +262,7 @@ func TestCancelBeforeTheStepMeansItDidNotRun(t *testing.T) {
 }
 
 func TestLinkLossIsAnUnknownOutcome(t *testing.T) {
+	t.Parallel()
 	quick := pulse{interval: 50 * time.Millisecond, missed: 3}
 	for name, f := range map[string]sshserver.Faults{
 		"cut while running":     {DropAfter: 300 * time.Millisecond},
@@ -268,6 +271,7 @@ func TestLinkLossIsAnUnknownOutcome(t *testing.T) {
 		"no exit status":        {NoExitStatus: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, nil)
 			g := b.dial(t, quick)
 			b.Order(f)
@@ -323,6 +327,7 @@ func TestLostLinkAndNoWayBack(t *testing.T) {
 }
 
 func TestHeldStdoutDoesNotHang(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, nil)
 	g := b.dial(t)
 	b.Order(sshserver.Faults{HoldOutput: time.Minute})
@@ -334,6 +339,7 @@ func TestHeldStdoutDoesNotHang(t *testing.T) {
 }
 
 func TestOutputAfterExitStatusIsStillRead(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, nil)
 	g := b.dial(t)
 	b.Order(sshserver.Faults{WriteDelay: 100 * time.Millisecond})
@@ -344,10 +350,11 @@ func TestOutputAfterExitStatusIsStillRead(t *testing.T) {
 }
 
 func TestConcurrentSteps(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, nil)
 	g := b.dial(t)
 	var wg sync.WaitGroup
-	for i := range 8 {
+	for i := range 20 { // more than sshd's MaxSessions
 		wg.Go(func() {
 			res, err := g.Run(t.Context(), script("n", "echo $1; sleep 0.2; echo $1", fmt.Sprint(i)))
 			if want := fmt.Sprintf("%d\n%d\n", i, i); err != nil || string(res.Stdout) != want {
@@ -443,6 +450,7 @@ func (s spy) Exec(ctx context.Context, ss sshserver.Session) int {
 
 // A link may be cut anywhere while a program is sent. No prefix of it may run.
 func TestAProgramThatIsCutDoesNotRun(t *testing.T) {
+	t.Parallel()
 	m, err := newMarks()
 	if err != nil {
 		t.Fatal(err)

@@ -64,8 +64,10 @@ func trial(t *testing.T, g *Guest) {
 
 // The login shell parses the one constant line; the shell called sh does the rest.
 func TestLoginShells(t *testing.T) {
+	t.Parallel()
 	for _, name := range shells {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			path := findShell(t, name)
 			trial(t, newBed(t, func(o *sshserver.Options) { shellOf(o).Shell = path }).dial(t))
 		})
@@ -73,8 +75,10 @@ func TestLoginShells(t *testing.T) {
 }
 
 func TestShellsCalledSh(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"bash", "dash", "ash", "ksh", "zsh"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			sh := link(t, findShell(t, name), "sh")
 			if name == "ash" {
 				sh = link(t, mustLook(t, "busybox"), "sh")

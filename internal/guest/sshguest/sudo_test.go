@@ -98,6 +98,7 @@ func rootScript() guest.Cmd {
 const rootOutput = "root=yes a'b\nc\n"
 
 func TestSudoThatWorks(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		mode, password string
 		asked          int
@@ -110,6 +111,7 @@ func TestSudoThatWorks(t *testing.T) {
 		{mode: "ownprompt", password: "se cret$", asked: 1},
 	} {
 		t.Run(c.mode+" "+c.password, func(t *testing.T) {
+			t.Parallel()
 			b := sudoBed(t, c.mode)
 			b.cfg.Getenv = env("BOXDOCTOR_SUDO_PASSWORD_WEB_1=" + c.password)
 			g := b.dial(t)
@@ -141,6 +143,7 @@ func TestRootNeedsNoSudo(t *testing.T) {
 }
 
 func TestSudoErrorsAreToldApart(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		mode, state, says, command string
 	}{
@@ -171,6 +174,7 @@ func TestSudoErrorsAreToldApart(t *testing.T) {
 }
 
 func TestSudoPasswordIsAskedForOncePerMachine(t *testing.T) {
+	t.Parallel()
 	b := sudoBed(t, "password")
 	ask := &asker{t: t, secrets: []string{"se cret$"}}
 	b.cfg.Ask = ask
@@ -192,6 +196,7 @@ func TestSudoPasswordIsAskedForOncePerMachine(t *testing.T) {
 }
 
 func TestWrongSudoPasswordIsSentOnce(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"password", "ttypassword"} {
 		t.Run(mode, func(t *testing.T) {
 			b := sudoBed(t, mode)
@@ -223,6 +228,7 @@ func needTerminals(t *testing.T) {
 }
 
 func TestRequireTTY(t *testing.T) {
+	t.Parallel()
 	needTerminals(t)
 	for _, mode := range []string{"requiretty", "ttypassword"} {
 		t.Run(mode, func(t *testing.T) {
