@@ -37,8 +37,7 @@ func evalInstalled(f *facts.Facts) finding.Verdict {
 	if needed, err := assess.BuildNeeded(f); err == nil && !needed {
 		return finding.Passf("the kernel's own modules are loaded; no Guest Additions of Oracle")
 	}
-	return finding.Failf("no Guest Additions are installed").Diff(hostText(f), "none").
-		Advise("install them", "boxdoctor fix --only additions.install")
+	return finding.Failf("no Guest Additions are installed").Diff(hostText(f), "none")
 }
 
 func hostText(f *facts.Facts) string {
@@ -77,14 +76,12 @@ func evalVersion(f *facts.Facts) finding.Verdict {
 	case order == 0:
 		return finding.Passf("Guest Additions %s on VirtualBox %s", ga.Number, host.Number)
 	case order > 0:
-		return finding.Warnf("Guest Additions %s are newer than VirtualBox %s (%s)", ga.Number, host.Number, from).Diff(host.Number, ga.Number).
+		return finding.Warnf("Guest Additions %s are newer than VirtualBox %s (%s)", ga.Number, host.Number, from).ByHand().Diff(host.Number, ga.Number).
 			Advise("usually harmless; to go down to the host's version all the same", "boxdoctor fix --only additions.install --allow-downgrade")
 	case ga.SameSeries(host):
-		return finding.Warnf("Guest Additions %s are older than VirtualBox %s (%s), of the same series", ga.Number, host.Number, from).Diff(host.Number, ga.Number).
-			Advise("update them when it suits", "boxdoctor fix --only additions.install")
+		return finding.Warnf("Guest Additions %s are older than VirtualBox %s (%s), of the same series", ga.Number, host.Number, from).Diff(host.Number, ga.Number)
 	}
-	return finding.Failf("Guest Additions %s differ from VirtualBox %s (%s)", ga.Number, host.Number, from).Diff(host.Number, ga.Number).
-		Advise("install the host's version", "boxdoctor fix --only additions.install")
+	return finding.Failf("Guest Additions %s differ from VirtualBox %s (%s)", ga.Number, host.Number, from).Diff(host.Number, ga.Number)
 }
 
 var _ = register(Check{
@@ -113,8 +110,7 @@ func evalDistroPackages(f *facts.Facts) finding.Verdict {
 		return finding.Passf("no distribution packages")
 	case assess.Oracle(ga):
 		return finding.Failf("both Oracle's Guest Additions and distribution packages are installed").
-			Diff("one source", names(pk)+" and "+strings.Join(ga.OptDirs, " ")).
-			Advise("remove the packages", "boxdoctor fix --only additions.remove_packages")
+			Diff("one source", names(pk)+" and "+strings.Join(ga.OptDirs, " "))
 	}
 	return olderPackages(f, pk)
 }
@@ -129,7 +125,7 @@ func olderPackages(f *facts.Facts, pk []facts.Package) finding.Verdict {
 		return finding.Passf("the distribution's packages provide the Guest Additions: %s", names(pk))
 	}
 	return finding.Failf("the distribution's packages are in the way of the host's Guest Additions").
-		Diff(hostText(f), names(pk)).Advise("remove the packages", "boxdoctor fix --only additions.remove_packages")
+		Diff(hostText(f), names(pk))
 }
 
 func names(ps []facts.Package) string {
@@ -157,14 +153,12 @@ func evalLeftovers(f *facts.Facts) finding.Verdict {
 	stray := assess.StrayDirs(ga)
 	switch {
 	case len(stray) > 0 && !ga.HasConfig:
-		return finding.Failf("half an installation without a record: %s", strings.Join(stray, ", ")).
-			Advise("move it aside", "boxdoctor fix --only additions.leftovers")
+		return finding.Failf("half an installation without a record: %s", strings.Join(stray, ", "))
 	case ga.HasConfig && !ga.HasFilelist:
 		return finding.Failf("the installation's list of files is missing, so the installer cannot remove it").
-			Diff("/var/lib/VBoxGuestAdditions/filelist", "nothing").Advise("move the old installation aside", "boxdoctor fix --only additions.leftovers")
+			Diff("/var/lib/VBoxGuestAdditions/filelist", "nothing")
 	case len(stray) > 0:
-		return finding.Warnf("leftovers of other versions: %s", strings.Join(stray, ", ")).
-			Advise("move them aside", "boxdoctor fix --only additions.leftovers")
+		return finding.Warnf("leftovers of other versions: %s", strings.Join(stray, ", "))
 	}
 	return finding.Passf("none")
 }
@@ -196,8 +190,7 @@ func evalServices(f *facts.Facts) finding.Verdict {
 	if len(states) == 0 {
 		return finding.Warnf("no service of the Guest Additions is installed").Diff("vboxadd-service", "none")
 	}
-	return finding.Warnf("VBoxService does not run").Diff("active", strings.Join(states, ", ")).
-		Advise("start it", "boxdoctor fix --only additions.services")
+	return finding.Warnf("VBoxService does not run").Diff("active", strings.Join(states, ", "))
 }
 
 var _ = register(Check{
@@ -263,8 +256,7 @@ func evalBuilt(f *facts.Facts) finding.Verdict {
 		missing = "vboxsf is"
 	}
 	return finding.Failf("%s not built for the running kernel %s", missing, tree.Release).
-		Diff("/lib/modules/"+tree.Release+"/misc/vboxguest.ko and vboxsf.ko", found(tree)).
-		Advise("build them", "boxdoctor fix")
+		Diff("/lib/modules/"+tree.Release+"/misc/vboxguest.ko and vboxsf.ko", found(tree))
 }
 
 func found(t facts.KernelTree) string {
@@ -306,7 +298,7 @@ func evalOrigin(f *facts.Facts) finding.Verdict {
 		return finding.Passf("modules lie below misc/")
 	}
 	return finding.Failf("Oracle's Guest Additions are installed, but the kernel's own modules would load").
-		Diff("files below misc/", strings.Join(foreign, ", ")).Advise("build Oracle's modules", "boxdoctor fix --only additions.rebuild")
+		Diff("files below misc/", strings.Join(foreign, ", "))
 }
 
 var _ = register(Check{

@@ -50,8 +50,8 @@ func evalDevelMissing(f *facts.Facts) finding.Verdict {
 		return finding.Cannot(err)
 	}
 	v := finding.Failf("%s is not installed, so no module can be built for the running kernel%s", names.Devel, otherDevel(f, names, tree))
-	return v.Diff(names.Devel, develGot(f, names)).Advise("repair it", "boxdoctor fix --only kernel.devel").
-		Advise("or by hand in the guest", installCommand(f, names.Devel))
+	return v.Diff(names.Devel, develGot(f, names)).
+		Advise("by hand in the guest", installCommand(f, names.Devel))
 }
 
 // otherDevel says what is there instead, which is what confuses people (rows K2, K5, K8).
@@ -175,9 +175,9 @@ func evalRebootPending(f *facts.Facts) finding.Verdict {
 		return finding.Passf("kernel %s runs and boots next", k.Running)
 	}
 	if k.Default == "" || k.Default == k.Running {
-		return finding.Warnf("the guest asks for a reboot after an update").Advise("restart it", "vagrant reload")
+		return finding.Warnf("the guest asks for a reboot after an update").ByHand().Advise("restart it", "vagrant reload")
 	}
-	v := finding.Warnf("kernel %s runs, %s boots next (%s)", k.Running, k.Default, k.DefaultFrom)
+	v := finding.Warnf("kernel %s runs, %s boots next (%s)", k.Running, k.Default, k.DefaultFrom).ByHand()
 	if helps, err := rebootHelps(f, k); err == nil && helps {
 		v = finding.Failf("kernel %s runs, but the headers are there only for %s, which boots next", k.Running, k.Default)
 	}

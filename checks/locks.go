@@ -83,8 +83,7 @@ func lockVerdict(pkg string, blocking []facts.Lock) finding.Verdict {
 	}
 	return finding.Failf("%s cannot be installed: %s", pkg, lockWords(blocking[0].Kind, len(blocking))).
 		Diff("no lock on "+assess.PackageName(pkg), strings.Join(texts, "; ")).
-		Advise("unlock, install and lock again in one go", "boxdoctor fix --only kernel.devel").
-		Advise("or by hand in the guest", unlockCommand(blocking[0], pkg))
+		Advise("by hand in the guest", unlockCommand(blocking[0], pkg))
 }
 
 func lockWords(kind string, n int) string {
@@ -137,6 +136,5 @@ func evalInterrupted(f *facts.Facts) finding.Verdict {
 		return finding.Passf("none")
 	}
 	return finding.Failf("an earlier package transaction was cut off before it restored the locks").
-		Diff("no folder in /var/lib/boxdoctor/pending", l.Pending).
-		Advise("put the locks back", "boxdoctor fix --only locks.restore")
+		Diff("no folder in /var/lib/boxdoctor/pending", l.Pending)
 }

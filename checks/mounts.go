@@ -29,20 +29,18 @@ func evalHelper(f *facts.Facts) finding.Verdict {
 	h := ga.Helper
 	switch {
 	case h.Resolved != "" && h.Exec && !ga.LibLink && strings.HasPrefix(ga.ConfigVersion, "4.3.10"):
-		return finding.Failf("the link /usr/lib/VBoxGuestAdditions is missing").Advise("link it", "boxdoctor fix --only mount.helper")
+		return finding.Failf("the link /usr/lib/VBoxGuestAdditions is missing")
 	case h.Resolved != "" && h.Exec:
 		return finding.Passf("%s", h.Resolved)
 	case h.Resolved != "":
-		return finding.Failf("%s is not executable", h.Resolved).Advise("link the right one", "boxdoctor fix --only mount.helper")
+		return finding.Failf("%s is not executable", h.Resolved)
 	case h.Exists:
-		return finding.Failf("/sbin/mount.vboxsf is a dangling link").Diff("a link to an existing helper", h.Link).
-			Advise("link the right one", "boxdoctor fix --only mount.helper")
+		return finding.Failf("/sbin/mount.vboxsf is a dangling link").Diff("a link to an existing helper", h.Link)
 	}
 	if m := f.Guest.Modules.Or(facts.Modules{}); !assess.Oracle(ga) && m.SF.File != "" {
 		return finding.Passf("none, and the kernel's own vboxsf needs none")
 	}
-	return finding.Failf("/sbin/mount.vboxsf is missing").Diff("/sbin/mount.vboxsf", "nothing").
-		Advise("link it, or install the Guest Additions", "boxdoctor fix")
+	return finding.Failf("/sbin/mount.vboxsf is missing").Diff("/sbin/mount.vboxsf", "nothing")
 }
 
 var _ = register(Check{
@@ -127,8 +125,7 @@ func evalShares(f *facts.Facts) finding.Verdict {
 	if len(missing) == 0 {
 		return finding.Passf("%d of %d", len(wanted), len(wanted))
 	}
-	return finding.Failf("not mounted: %s", strings.Join(missing, ", ")).Diff(fmt.Sprintf("%d vboxsf mounts", len(wanted)), mountList(m)).
-		Advise("repair what keeps it from being mounted, then mount it", "boxdoctor fix")
+	return finding.Failf("not mounted: %s", strings.Join(missing, ", ")).Diff(fmt.Sprintf("%d vboxsf mounts", len(wanted)), mountList(m))
 }
 
 // noShares: nobody recorded a folder. Shares that the VM offers and nobody mounted are worth a warning.

@@ -50,7 +50,7 @@ func eolVerdict(sys facts.System, moved []facts.Repo) finding.Verdict {
 	if eol, ok := knowledge.EndOfLife(sys.ID, sys.VersionID); ok {
 		v = finding.Failf("%s reached its end of life on %s and its repositories have moved", sys.Pretty, eol.EOL).Diff(eol.Archive, strings.Join(ids, ", "))
 	}
-	return v.Advise("point them at the archive, with a backup of every file", "boxdoctor fix --only repositories.archive")
+	return v
 }
 
 var _ = register(Check{

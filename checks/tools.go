@@ -43,8 +43,7 @@ func toolEval(tools ...string) func(*facts.Facts) finding.Verdict {
 		if needed, err := assess.BuildNeeded(f); err != nil || !needed {
 			return notNeeded(err, strings.Join(missing, ", "))
 		}
-		return finding.Failf("missing: %s", strings.Join(missing, ", ")).Diff(strings.Join(tools, ", "), "no "+strings.Join(missing, ", no ")).
-			Advise("install them", "boxdoctor fix --only tools.install").Advise("or by hand in the guest", installCommand(f, packagesFor(f, missing)))
+		return finding.Failf("missing: %s", strings.Join(missing, ", ")).Diff(strings.Join(tools, ", "), "no "+strings.Join(missing, ", no ")).Advise("by hand in the guest", installCommand(f, packagesFor(f, missing)))
 	}
 }
 
@@ -86,6 +85,5 @@ func evalLibELF(f *facts.Facts) finding.Verdict {
 	if needed, err := assess.BuildNeeded(f); err != nil || !needed {
 		return notNeeded(err, "libelf headers")
 	}
-	return finding.Warnf("the running kernel is built with ORC metadata and the headers of libelf are missing").
-		Advise("install them", "boxdoctor fix --only tools.install").Advise("or by hand in the guest", installCommand(f, packagesFor(f, []string{"libelf"})))
+	return finding.Warnf("the running kernel is built with ORC metadata and the headers of libelf are missing").Advise("by hand in the guest", installCommand(f, packagesFor(f, []string{"libelf"})))
 }

@@ -67,7 +67,9 @@ func (a *app) runCheck(ctx context.Context, o *checkOptions) error {
 	if err != nil {
 		return s.ended(err)
 	}
-	r := a.check(s.Soft, ms, notes, s.engineOptions(o.Select, o.Run))
+	eo := s.engineOptions(o.Select, o.Run)
+	eo.FixCommand = o.Reach.fixCommand
+	r := a.check(s.Soft, ms, notes, eo)
 	if s.end() {
 		return errInterrupted
 	}

@@ -84,6 +84,7 @@ func (a *app) runDemo(ctx context.Context, o *demoOptions) (err error) {
 // not verified.
 func (s *session) demonstrate(m engine.Machine, o *demoOptions) (int, error) {
 	ms, eo := []engine.Machine{m}, s.engineOptions(selectFlags{}, o.Run)
+	eo.FixCommand = (&reachFlags{}).fixCommand
 	check := func(notes ...string) func() finding.Report {
 		return func() finding.Report { return s.a.check(s.Soft, ms, notes, eo) }
 	}

@@ -12,6 +12,7 @@ import (
 // usageError is a command line that cannot be run: exit 2, with a hint instead of a page of usage.
 type usageError struct{ text, hint string }
 
+// Error is the text and, on a line of its own, the hint.
 func (e *usageError) Error() string {
 	if e.hint == "" {
 		return e.text
@@ -40,6 +41,7 @@ func unknown(kind, word string, known []string) *usageError {
 // codeError ends the process with a code after everything has been said: the report is the message.
 type codeError int
 
+// Error is only seen by programmers: exitCode takes the number.
 func (c codeError) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 // withCode turns a report's exit code into what a run function returns.

@@ -3,6 +3,7 @@ package cmd
 import (
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -86,6 +87,18 @@ func (f *reachFlags) again() string {
 		}
 	}
 	return shell.Join(argv)
+}
+
+// fixCommand is the command that repairs one check of a machine.
+func (f *reachFlags) fixCommand(machine, check string) string {
+	words := []string{"boxdoctor", "fix"}
+	if f.SSH == "" {
+		words = append(words, shell.Quote(machine))
+	}
+	if again := f.again(); again != "" {
+		words = append(words, again)
+	}
+	return strings.Join(append(words, "--only", check), " ")
 }
 
 // runFlags say how a run goes on.

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -173,7 +172,7 @@ func (s *session) complete(c *sshguest.Config) {
 	if c.Getenv == nil {
 		c.Getenv = s.a.getenv
 	}
-	c.Log = io.Writer(logWriter{c.Name, s.logText})
+	c.Log = logWriter{c.Name, s.logText}
 	if c.KeyStore == "" {
 		c.KeyStore = filepath.Join(stateDir(s.a.getenv), "hostkeys")
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/boxdoctor/boxdoctor/checks"
+	"github.com/boxdoctor/boxdoctor/fixes"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 	"github.com/boxdoctor/boxdoctor/internal/guest"
@@ -89,7 +90,26 @@ func observe(ctx context.Context, m Machine, o Options, g guest.Guest) observati
 		s.collect(ctx, o, needs(selected))
 	}
 	s.findings = judge(&s.facts, selected, o.now)
+	o.adviseFixes(m.Facts.Name, s.findings)
 	return s
+}
+
+// adviseFixes puts the command that repairs a finding before its other advice.
+func (o Options) adviseFixes(machine string, fs []finding.Finding) {
+	if o.FixCommand == nil {
+		return
+	}
+	for i := range fs {
+		fix, ok := fixes.ByID(fs[i].Fix)
+		if !ok {
+			continue
+		}
+		text := fix.Title
+		if fix.Impact > fixes.ChangesPackages {
+			text += " (" + fix.Impact.String() + ")"
+		}
+		fs[i].Advice = append([]finding.Advice{{Text: text, Command: o.FixCommand(machine, fs[i].ID)}}, fs[i].Advice...)
+	}
 }
 
 // collect fills the guest's facts; what goes wrong becomes a fact too.
@@ -178,7 +198,7 @@ func evaluate(c checks.Check, f *facts.Facts, done map[string]finding.Finding, n
 		out.Status = finding.Unknown
 	}
 	out.Advice = append(out.Advice, v.Advice...)
-	if out.Status == finding.Fail || out.Status == finding.Warn {
+	if (out.Status == finding.Fail || out.Status == finding.Warn) && !v.NoFix {
 		out.Fix = c.Fix
 	}
 	return out

@@ -219,7 +219,7 @@ func (d *repair) do(ctx context.Context, fix string, stage int, a action.Action)
 	start := d.o.now()
 	d.changed = true
 	err := action.Do(ctx, d.target, fix, a)
-	rec := finding.ActionRecord{Machine: d.target.Machine, Fix: fix, Stage: stage, Text: a.String(), Outcome: finding.Done,
+	rec := finding.ActionRecord{Machine: d.target.Machine, Fix: fix, Title: a.Title(), Stage: stage, Text: a.String(), Outcome: finding.Done,
 		DurationMS: d.o.now().Sub(start).Milliseconds()}
 	if err != nil {
 		rec.Outcome, rec.Message = finding.Failed, err.Error()
@@ -247,7 +247,7 @@ func (d *repair) dryRun() {
 			continue
 		}
 		for _, a := range p.Actions {
-			rec.Text = a.String()
+			rec.Title, rec.Text = a.Title(), a.String()
 			d.actions = append(d.actions, rec)
 		}
 	}

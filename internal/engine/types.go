@@ -36,6 +36,9 @@ type Options struct {
 	Progress func(machine, what string)
 	// Log gets every step with its output, for -v and the log file; nil: nothing.
 	Log func(machine, text string)
+	// FixCommand is the command that repairs one check of a machine, with everything needed to reach it; nil:
+	// findings get no such advice.
+	FixCommand func(machine, check string) string
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }

@@ -43,6 +43,8 @@ type Verdict struct {
 	Want    string
 	Got     string
 	Advice  []Advice
+	// NoFix says that the check's fix does not apply to this verdict.
+	NoFix bool
 }
 
 // Passf is a healthy verdict.
@@ -68,6 +70,9 @@ func (v Verdict) Advise(text, command string) Verdict {
 	v.Advice = append(v.Advice, Advice{Text: text, Command: command})
 	return v
 }
+
+// ByHand says that the check's fix does not apply: only a person decides.
+func (v Verdict) ByHand() Verdict { v.NoFix = true; return v }
 
 func verdict(s Status, format string, a []any) Verdict {
 	return Verdict{Status: s, Message: fmt.Sprintf(format, a...)}

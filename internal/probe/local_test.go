@@ -53,7 +53,7 @@ func (r *localRunner) Run(ctx context.Context, c guest.Cmd) (guest.Result, error
 	defer cancel()
 	argv := append(append([]string{}, r.shell[1:]...), append([]string{"-s", "--"}, c.Args...)...)
 	cmd := exec.CommandContext(ctx, r.shell[0], argv...)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 5 * time.Second // the watchdog of mksh holds on to the output for its last second
 	cmd.Env = []string{"PATH=" + r.path, "HOME=/", "LANG=de_DE.UTF-8"}
 	cmd.Stdin = bytes.NewReader([]byte(c.Script))
 	var out, errs bytes.Buffer

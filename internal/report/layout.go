@@ -32,6 +32,15 @@ func wrapParagraph(par string, width int) []string {
 	return append(lines, line)
 }
 
+// cut shortens s to width columns.
+func cut(s string, width int) string {
+	r := []rune(s)
+	if len(r) <= width {
+		return s
+	}
+	return string(r[:max(width-3, 0)]) + "..."
+}
+
 // columns counts one per rune; exact enough for wrapping.
 func columns(s string) int { return utf8.RuneCountInString(s) }
 

@@ -123,8 +123,9 @@ func (p *page) machine(i int, m finding.Machine) {
 	p.line(0, head)
 	width := p.idWidth(i)
 	var quiet finding.Summary
-	for fi, f := range m.Findings {
-		switch at := (place{i, fi}); {
+	for _, at := range p.reading(i) {
+		f := p.fold.at(at)
+		switch {
 		case p.o.Verbose, shown(f.Status) && !p.fold.isSymptom[at]:
 			p.finding(at, m, width)
 		case !shown(f.Status):
@@ -135,6 +136,23 @@ func (p *page) machine(i int, m finding.Machine) {
 		p.line(2, p.o.Paint.Dim(s))
 	}
 	p.line(0, "")
+}
+
+// reading is the order in which a person wants to read: what is broken, by how much it explains, what could not
+// be told, warnings. With -v everything stands in the report's own order.
+func (p *page) reading(i int) []place {
+	var out []place
+	for fi := range p.fold.ms[i].Findings {
+		out = append(out, place{i, fi})
+	}
+	if p.o.Verbose {
+		return out
+	}
+	rank := map[finding.Status]int{finding.Fail: 0, finding.Unknown: 1, finding.Warn: 2}
+	slices.SortStableFunc(out, func(a, b place) int {
+		return cmp.Or(cmp.Compare(rank[p.fold.at(a).Status], rank[p.fold.at(b).Status]), cmp.Compare(len(p.fold.under[b]), len(p.fold.under[a])))
+	})
+	return out
 }
 
 func (p *page) hasOpen(i int) bool {

@@ -99,6 +99,7 @@ func (p *page) done(machine string, as []finding.ActionRecord) {
 		title := a.Title
 		if title == "" {
 			title, _, _ = strings.Cut(a.Text, "\n")
+			title = cut(title, p.o.Width-width-24)
 		}
 		if title != "" {
 			title = "  " + p.text(title) + " (" + millis(a.DurationMS) + ")"

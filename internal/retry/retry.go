@@ -60,6 +60,7 @@ func (e *GiveUpError) Unwrap() []error {
 
 type permanent struct{ error }
 
+// Unwrap is the marked error.
 func (p permanent) Unwrap() error { return p.error }
 
 // Permanent marks an error that no further try can mend (a wrong password, a changed host key). Do returns
@@ -166,8 +167,10 @@ func ended(ctx context.Context, left time.Duration, limited bool) error {
 
 type realClock struct{}
 
+// Now is the time of day.
 func (realClock) Now() time.Time { return time.Now() }
 
+// Wait sleeps, or ends with the context.
 func (realClock) Wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

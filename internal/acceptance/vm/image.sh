@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Sourced by vm.sh: root file systems and disk images. A change of this file, of guest/ or of sick/ builds the images anew.
 
 # The kernel for which the sick guest's old Guest Additions were built: Debian 11's, named as EL names its kernels.
@@ -7,7 +7,7 @@ GA_OLD=6.1.22
 
 image_recipe() {
 	{
-		cd "$here"
+		cd "$here" || exit
 		cat image.sh guest/* sick/*
 		kernel_recipe
 		cat "$OUTER/el-root.stamp"
@@ -75,7 +75,7 @@ sign() {
 
 # build_root ROOT: the container lab's EL-like root with our kernel instead of its stand-in
 build_root() {
-	local root=$1 rpm
+	local root=$1
 	rm -rf "$root"
 	mkdir -p "$VM/tmp"
 	cp -a "$OUTER/el-root" "$root"
@@ -83,7 +83,7 @@ build_root() {
 	older_headers_rpm
 	sign
 	inside "$root" sh -c "rpm -qa 'kernel*' | xargs -r rpm -e" >&2
-	rm -rf "$root"/boot/* "$root"/usr/lib/modules/*
+	rm -rf "${root:?}"/boot/* "${root:?}"/usr/lib/modules/*
 	mkdir -p "$root/boot/loader/entries" "$root/boot/grub2" "$root/lab"
 	grub-editenv "$root/boot/grub2/grubenv" create
 	install -m644 "$VM/key.asc" "$root/etc/pki/rpm-gpg/RPM-GPG-KEY-lab-vm"
@@ -160,7 +160,7 @@ old_additions() {
 	: >"$m/modules.order"
 	: >"$m/modules.builtin"
 	inside "$root" sh -c "echo $full >/run/lab-kernel; export LD_PRELOAD=/lab/uname.so; sh /lab/ga.run --nox11" >"$VM/ga.log" 2>&1 || rc=$?
-	[ -e "$m/misc/vboxguest.ko" ] && [ -e "$m/misc/vboxsf.ko" ] ||
+	[ -e "$m/misc/vboxsf.ko" ] ||
 		{ cat "$VM/ga.log" "$root"/var/log/vboxadd-*.log >&2; die "Guest Additions $GA_OLD built no modules (installer's exit status $rc)"; }
 	say "  installer of $GA_OLD: exit status $rc"
 	# the older kernel was removed since, as installonly_limit does; what no package owns stays
@@ -174,7 +174,7 @@ older_tree() {
 	mkdir -p "$work" "$to"
 	main=$(mirror Debian)
 	apt_private "$work"
-	echo "deb $main bullseye main" >"$work/sources.list"
+	echo "deb [target=Packages] $main bullseye main" >"$work/sources.list"
 	timeout 300 apt-get "${APT[@]}" update >&2
 	name=$(apt-cache "${APT[@]}" depends linux-headers-amd64 | sed -n 's/.*Depends: \(linux-headers-5.10.0-.*-amd64\)$/\1/p' | head -n1)
 	[ -n "$name" ] || die "no linux-headers-5.10 in Debian 11"
@@ -199,8 +199,8 @@ disk() {
 	rm -f "$out"
 	truncate -s "$size" "$out"
 	timeout 300 mkfs.ext4 -q -F -L root -m 0 -O ^metadata_csum_seed -E offset=1048576,root_owner=0:0 -d "$root" "$out" 4193280k
-	echo '2048,,83,*' | sfdisk -q "$out"
-	grub-mkimage -O i386-pc -o "$core" -p '(hd0,msdos1)/boot/grub2' biosdisk part_msdos ext2 normal linux loadenv regexp echo test
+	echo '2048,,83,*' | sfdisk -q --wipe never "$out"
+	grub-mkimage -O i386-pc -o "$core" -p '(hd0,msdos1)/boot/grub2' biosdisk part_msdos ext2 normal linux loadenv regexp echo test serial terminal
 	[ "$(stat -c %s "$core")" -lt $((2047 * 512)) ] || die "GRUB's core does not fit into the gap"
 	dd if="$grub/boot.img" of="$out" bs=440 count=1 conv=notrunc status=none # it looks for the core in sector 1, as made
 	dd if="$core" of="$out" bs=512 seek=1 conv=notrunc status=none

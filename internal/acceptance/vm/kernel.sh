@@ -1,5 +1,5 @@
-# shellcheck shell=bash
-# Sourced by vm.sh: the two small kernels and their packages. A change of this file or of el-kernel.config builds them anew.
+# shellcheck shell=bash disable=SC2154
+# Sourced by vm.sh (which sets here, lab, OUTER and VM): the two small kernels and their packages. A change of this file or of el-kernel.config builds them anew.
 
 LOCAL_OLD=358.10.2.el9 # installed in the guest and running
 LOCAL_NEW=696.10.2.el9 # what the guest's repository offers
@@ -113,7 +113,7 @@ Provides: kernel-devel-uname-r = $full"
 devel_tree() {
 	mkdir -p "$2"
 	(
-		cd "$1"
+		cd "$1" || exit
 		cp -a --parents Makefile Kbuild .config Module.symvers System.map scripts include arch/x86/include arch/x86/Makefile* arch/x86/entry/syscalls "$2/"
 		[ ! -e tools/objtool/objtool ] || cp -a --parents tools/objtool/objtool "$2/"
 	)

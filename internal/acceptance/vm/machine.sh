@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Sourced by vm.sh: starting, ending and disturbing guests.
 
 valid_name() { [[ $1 =~ ^[a-z][a-z0-9-]{0,30}$ ]] || die "bad guest name: $1"; }
@@ -34,7 +34,7 @@ free_port() {
 }
 
 cmd_start() {
-	local name=${1:?usage: vm.sh start NAME [IMAGE] [--from SNAPSHOT] [CASE...]} image=founding base= dir
+	local name=${1:?usage: vm.sh start NAME [IMAGE] [--from SNAPSHOT] [CASE...]} image=founding base='' dir
 	shift
 	case ${1:-} in founding | healthy | stock) image=$1; shift ;; esac
 	if [ "${1:-}" = --fresh ]; then shift; fi
@@ -101,8 +101,8 @@ wire() {
 }
 # unwire NAME: every connection through it breaks at once
 unwire() {
-	local dir=$VM/run/$1
-	kill -KILL -- "-$(cat "$dir/wire")" 2>/dev/null || true
+	lives "$1" wire || return 0
+	kill -KILL -- "-$(cat "$VM/run/$1/wire")" 2>/dev/null || true
 }
 
 machine() {
@@ -195,9 +195,10 @@ cmd_save() {
 	dir=$(dir_of "$name")
 	valid_name "$snap"
 	timeout 20 ssh -F "$dir/ssh_config" "$name" sudo systemctl poweroff </dev/null >/dev/null 2>&1 || true
-	for i in $(seq 1 1200); do
+	for i in $(seq 1 120); do
 		lives "$name" pid || break
-		sleep 0.1
+		[ "$i" -ne 60 ] || say "$name is still shutting down"
+		sleep 1
 	done
 	! lives "$name" pid || die "$name does not shut down"
 	mkdir -p "$VM/snap"

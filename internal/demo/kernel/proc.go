@@ -150,7 +150,7 @@ func (p *Proc) Go(f func() int) {
 	}
 	go func() {
 		defer p.K.wg.Done()
-		p.Finish(f())
+		p.Finish(p.safely(f))
 	}()
 }
 
@@ -161,8 +161,13 @@ func (p *Proc) Do(f func() int) int {
 		return 137
 	}
 	defer p.K.wg.Done()
-	p.Finish(f())
+	p.Finish(p.safely(f))
 	return p.Status()
+}
+
+func (p *Proc) safely(f func() int) (status int) {
+	defer p.mishap(&status)
+	return f()
 }
 
 // Done is closed when the process has ended.
@@ -336,12 +341,22 @@ func (p *Proc) execData(full string, argv []string, data []byte, depth int) int 
 	return p.execFile(interp[0], append(append(interp, full), argv[1:]...), depth+1)
 }
 
-func (p *Proc) call(prog Program, argv []string) int {
+func (p *Proc) call(prog Program, argv []string) (status int) {
 	p.mu.Lock()
 	p.Args = argv
 	p.caught = nil
 	p.mu.Unlock()
+	defer p.mishap(&status)
 	return prog(p)
+}
+
+// mishap turns a panic of a scripted program into a message and status 70: a guest's crash must not be
+// boxdoctor's.
+func (p *Proc) mishap(status *int) {
+	if r := recover(); r != nil {
+		p.Errorf("%s: internal fault of the embedded guest: %v\n", path.Base(p.Args[0]), r)
+		*status = 70
+	}
 }
 
 // Argv is the command line, for process listings.

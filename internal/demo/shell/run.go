@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"errors"
 	"strings"
 
 	"mvdan.cc/sh/v3/expand"
@@ -115,6 +116,10 @@ func (s *Shell) command(cm syntax.Command) {
 	case *syntax.CaseClause:
 		s.caseClause(c)
 	case *syntax.FuncDecl:
+		if c.Name == nil || c.Body == nil {
+			s.syntaxError(errNoName)
+			return
+		}
 		s.funcs[c.Name.Value] = c.Body
 		s.status = 0
 	default:
@@ -122,6 +127,9 @@ func (s *Shell) command(cm syntax.Command) {
 		s.exit(2)
 	}
 }
+
+// errNoName is for what the parser hands out of a malformed function.
+var errNoName = errors.New("a function without a name")
 
 // subEnd ends a subshell: break, continue and return do not leave it.
 func (s *Shell) subEnd() int { return s.end() }

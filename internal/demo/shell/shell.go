@@ -192,21 +192,35 @@ func readLine(r io.Reader) ([]byte, error) {
 
 func parser() *syntax.Parser { return syntax.NewParser(syntax.Variant(syntax.LangPOSIX)) }
 
-// feed parses and runs statements one line after the other.
+// feed parses and runs statements one line after the other. The loop is never left by break: the parser's
+// iterator would go on and panic. Once the shell is to end, its input is at its end and the rest is ignored.
 func (s *Shell) feed(r io.Reader) {
+	src := &closable{r: r}
 	p := parser()
-	for stmts, err := range p.InteractiveSeq(r) {
-		if err != nil {
+	for stmts, err := range p.InteractiveSeq(src) {
+		switch {
+		case src.closed:
+		case err != nil:
 			s.syntaxError(err)
-			return
-		}
-		if p.Incomplete() {
-			continue
-		}
-		if s.stmts(stmts); s.stopped() {
-			return
+			src.closed = true
+		case !p.Incomplete():
+			s.stmts(stmts)
+			src.closed = s.stopped()
 		}
 	}
+}
+
+// closable is a reader that can be told to be at its end.
+type closable struct {
+	r      io.Reader
+	closed bool
+}
+
+func (c *closable) Read(p []byte) (int, error) {
+	if c.closed {
+		return 0, io.EOF
+	}
+	return c.r.Read(p)
 }
 
 func (s *Shell) syntaxError(err error) {
@@ -214,9 +228,8 @@ func (s *Shell) syntaxError(err error) {
 	if errors.As(err, &pe) {
 		s.p.Errorf("%s: line %d: syntax error: %s\n", s.arg0, pe.Pos.Line(), pe.Text)
 	} else {
-		s.p.Errorf("%s: %v\n", s.arg0, err)
+		s.p.Errorf("%s: syntax error: %v\n", s.arg0, err)
 	}
-	s.status = 2
 	s.exit(2)
 }
 

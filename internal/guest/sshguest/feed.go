@@ -2,6 +2,7 @@ package sshguest
 
 import (
 	"context"
+	_ "embed" // the scripts
 	"encoding/base64"
 	"io"
 	"strconv"
@@ -152,16 +153,8 @@ func (s *step) hangUp() {
 	_ = s.closeInput()
 }
 
-// killScript ends the process groups of the given processes, and the processes. $1 is the signal. A step's
-// jobs that made a session of their own are not in its group and go on.
-const killScript = `boxdoctor_sig=$1; shift
-for p; do
-	g=
-	if [ -r "/proc/$p/stat" ]; then read -r a b c d g e <"/proc/$p/stat"; fi
-	if [ -n "$g" ] && [ "$g" -gt 1 ]; then kill -s "$boxdoctor_sig" -- "-$g" 2>/dev/null; fi
-	kill -s "$boxdoctor_sig" "$p" 2>/dev/null
-done
-exit 0`
+//go:embed kill.sh
+var killScript string
 
 // kill ends a step that was cancelled: by SSH's signal request, and where the guest's sshd does not know it
 // (OpenSSH before 7.9) or sudo stands between, from a second session.

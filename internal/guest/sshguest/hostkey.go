@@ -162,7 +162,8 @@ func (k *keyChecker) refuseUnknown(key ssh.PublicKey, cause error) error {
 			"compare the fingerprint with the machine's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub there) before accepting it",
 			c.addr(), key.Type(), ssh.FingerprintSHA256(key))}
 	if c.HostKeyID != "" {
-		e.Command = fmt.Sprintf("ssh-keyscan -p %d %s | cut -d' ' -f2- > %s", c.Port, shell.Quote(c.Host), shell.Quote(k.file()))
+		e.Command = fmt.Sprintf("mkdir -p %s && ssh-keyscan -p %d %s | cut -d' ' -f2- > %s",
+			shell.Quote(c.KeyStore), c.Port, shell.Quote(c.Host), shell.Quote(k.file()))
 	}
 	return e
 }
@@ -187,11 +188,17 @@ func (k *keyChecker) changed(key ssh.PublicKey) error {
 	return e
 }
 
-// forget is the command that removes the host from known_hosts.
+// forget is the command that removes the host from the known_hosts file that holds it.
 func (k *keyChecker) forget() string {
 	cmd := "ssh-keygen -R " + shell.Quote(knownhosts.Normalize(k.g.cfg.addr()))
-	if files := k.g.cfg.KnownHosts; len(files) > 0 {
-		cmd += " -f " + shell.Quote(files[0])
+	for _, file := range k.g.cfg.KnownHosts {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		if lookup, err := lenientKnownHosts(text); err == nil && len(k.g.cfg.onRecord(lookup)) > 0 {
+			return cmd + " -f " + shell.Quote(file)
+		}
 	}
 	return cmd
 }
@@ -268,14 +275,14 @@ func (k *keyChecker) readKnownHosts() error {
 		return configError("known hosts cannot be read: %v", err)
 	}
 	k.lookup = lookup
-	k.known = k.onRecord()
+	k.known = k.g.cfg.onRecord(lookup)
 	return nil
 }
 
 // onRecord asks known_hosts which keys it holds for this host, by showing it a key that it cannot hold.
-func (k *keyChecker) onRecord() []ssh.PublicKey {
+func (c Config) onRecord(lookup ssh.HostKeyCallback) []ssh.PublicKey {
 	var differs *knownhosts.KeyError
-	if !errors.As(k.lookup(k.g.cfg.addr(), k.g.cfg.netAddr(), noKey{}), &differs) {
+	if !errors.As(lookup(c.addr(), c.netAddr(), noKey{}), &differs) {
 		return nil
 	}
 	var keys []ssh.PublicKey

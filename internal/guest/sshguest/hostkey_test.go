@@ -186,7 +186,7 @@ func TestKnownHosts(t *testing.T) {
 			if c.keys == nil {
 				c.keys = []ssh.Signer{host}
 			}
-			b, _ := known(t, c.text, c.keys...)
+			b, file := known(t, c.text, c.keys...)
 			if c.class == "" {
 				b.dial(t)
 				return
@@ -197,7 +197,7 @@ func TestKnownHosts(t *testing.T) {
 				mustContain(t, e.Text, "revoked")
 				mustContain(t, e.Command, "ssh-keygen -F '["+b.cfg.Host+"]:")
 			case c.class == "hostkey_changed":
-				mustContain(t, e.Command, "ssh-keygen -R '["+b.cfg.Host+"]:", " -f ")
+				mustContain(t, e.Command, "ssh-keygen -R '["+b.cfg.Host+"]:", " -f "+file)
 			default:
 				mustContain(t, e.Text, ssh.FingerprintSHA256(host.PublicKey()))
 				mustContain(t, e.Command, "ssh -p")
@@ -316,4 +316,23 @@ func FuzzKnownHosts(f *testing.F) {
 			t.Errorf("after %q: %v", b, err)
 		}
 	})
+}
+
+// The commands that an error recommends must do what it says.
+func TestRecommendedCommandsWork(t *testing.T) {
+	mustLook(t, "ssh-keyscan")
+	mustLook(t, "ssh-keygen")
+	b := newBed(t, nil)
+	b.cfg.TrustFirstUse = false
+	e, _ := b.failsWith(t, "hostkey_unknown")
+	run(t, "", "sh", "-c", e.Command)
+	b.dial(t)
+
+	b, file := known(t, "ADDR "+line(newSigner(t).PublicKey())+"\nexample.org "+line(newSigner(t).PublicKey())+"\n", newSigner(t))
+	e, _ = b.failsWith(t, "hostkey_changed")
+	run(t, "", "sh", "-c", e.Command)
+	b.failsWith(t, "hostkey_unknown")
+	if got := read(t, file); strings.Contains(got, "127.0.0.1") || !strings.Contains(got, "example.org") {
+		t.Errorf("known_hosts after the command: %q", got)
+	}
 }

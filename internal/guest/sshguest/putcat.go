@@ -3,6 +3,7 @@ package sshguest
 import (
 	"context"
 	"crypto/sha256"
+	_ "embed" // the scripts
 	"encoding/hex"
 	"fmt"
 	"hash"
@@ -17,22 +18,11 @@ import (
 // catTimeout bounds an upload through cat whose context has no deadline.
 const catTimeout = 2 * time.Hour
 
-// receiveScript stores standard input under a new name and prints its size and checksum. cksum is the one
-// that every POSIX system has.
-const receiveScript = `umask 077
-set -C
-cat >"$1" || exit 1
-n=$(wc -c <"$1") || exit 1
-if s=$(sha256sum <"$1" 2>/dev/null) || s=$(shasum -a 256 <"$1" 2>/dev/null) || s=$(openssl dgst -sha256 -r <"$1" 2>/dev/null)
-then k=sha256
-else k=cksum; s=$(cksum <"$1") || exit 1
-fi
-set -- $n $k $s
-printf '%s %s %s\n' "$1" "$2" "$3"`
+//go:embed receive.sh
+var receiveScript string
 
-// placeScript gives the file its mode and its name.
-const placeScript = `if [ -d "$3" ]; then echo "$3 is a folder" >&2; exit 1; fi
-chmod "$1" "$2" && mv -f "$2" "$3"`
+//go:embed place.sh
+var placeScript string
 
 // putByCat uploads over an exec session, for guests without SFTP.
 func (g *Guest) putByCat(ctx context.Context, u *upload) error {
