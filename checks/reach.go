@@ -28,6 +28,9 @@ func evalReachable(f *facts.Facts) finding.Verdict {
 		if r.Command != "" {
 			v = v.Advise("then run boxdoctor again", r.Command)
 		}
+		if r.Address == "" {
+			return v.Diff("a running machine", strings.ReplaceAll(r.Class, "_", " "))
+		}
 		return v.Diff("a session on "+r.Address, r.Class)
 	}
 	return finding.Passf("connected as %s", r.User)

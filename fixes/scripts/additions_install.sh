@@ -30,8 +30,7 @@ if [ "$(sha256sum <"$iso" | cut -c1-64)" != "$sha" ]; then
 	exit 9
 fi
 modprobe loop 2>/dev/null || true
-# -i: a desktop's fuse helper for ISO images is not wanted here
-run mount -i -t iso9660 -o loop,ro "$iso" "$mnt"
+run mount -o loop,ro "$iso" "$mnt"
 installer=$mnt/VBoxLinuxAdditions.run
 if [ ! -e "$installer" ] && [ -e "$mnt/vboxlinuxadditions.run" ]; then
 	installer=$mnt/vboxlinuxadditions.run

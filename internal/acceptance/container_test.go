@@ -15,15 +15,31 @@ import (
 // next is the kernel that the lab's repository offers together with its kernel-devel.
 const next = "6.1.0-696.10.2.el9.x86_64"
 
-// fingerprint is everything that a dry run must not change: files outside volatile places, and packages.
-const fingerprint = `find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/log -o -path /var/cache -o -path /var/lib/systemd -o -path /var/lib/dnf \) -prune -o -type f -printf '%p %s %T@ %m %U\n' | sort | sha256sum; rpm -qa | sort | sha256sum`
+// everything lists what a check or a dry run must not change: every file outside the places that a running
+// system writes by itself (and the memory that readers of the rpm database share), and every package.
+const everything = `find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/log -o -path /var/cache -o -path /var/lib/systemd -o -path /var/lib/dnf -o -name rpmdb.sqlite-shm \) -prune -o -type f -printf '%p %s %T@ %m %U\n' | sort; rpm -qa | sort`
+
+// changed are the lines that differ between two lists.
+func changed(before, after string) []string {
+	old := strings.Split(before, "\n")
+	var out []string
+	for _, line := range strings.Split(after, "\n") {
+		if !slices.Contains(old, line) {
+			out = append(out, line)
+		}
+	}
+	if len(out) == 0 && before != after {
+		out = append(out, "something is gone")
+	}
+	return out
+}
 
 // TestFoundingCaseInContainer is the package side of the founding case on real parts: kernel-devel locked to
 // a version that no repository holds, build tools missing, no room in /tmp. A container has its host's kernel,
 // so the modules are built for the kernel that would boot next, by the real installer, and cannot be loaded.
 func TestFoundingCaseInContainer(t *testing.T) {
 	g := startGuest(t, "founding", "el", "lock", "tools", "tmp")
-	before := g.sh(fingerprint)
+	before := g.sh(everything)
 
 	r, code := g.doctor("check")
 	if code != finding.ExitFailed {
@@ -41,8 +57,8 @@ func TestFoundingCaseInContainer(t *testing.T) {
 	if code != finding.ExitFailed || len(r.Actions) == 0 {
 		t.Errorf("dry run: exit %d with %d actions", code, len(r.Actions))
 	}
-	if after := g.sh(fingerprint); after != before {
-		t.Errorf("check or dry run changed the guest:\n%s\n%s", before, after)
+	if diff := changed(before, g.sh(everything)); len(diff) > 0 {
+		t.Errorf("check or dry run changed the guest:\n%s", strings.Join(diff, "\n"))
 	}
 
 	r, code = g.doctor("fix", "--yes", "--no-reboot")
@@ -71,7 +87,7 @@ func provedInGuest(g *guest) {
 			g.t.Errorf("locks are not back at the new version: %q", locks)
 		}
 	}
-	if left := strings.TrimSpace(g.sh("ls /var/lib/boxdoctor/pending /var/lib/boxdoctor/run; ls -d /var/tmp/boxdoctor.* 2>/dev/null; mount | grep boxdoctor; true")); left != "/var/lib/boxdoctor/pending:\n\n/var/lib/boxdoctor/run:" {
+	if left := strings.TrimSpace(g.sh("ls /var/lib/boxdoctor/pending /var/lib/boxdoctor/run; ls -d /var/tmp/boxdoctor.* 2>/dev/null; mount | grep /var/lib/boxdoctor; true")); left != "/var/lib/boxdoctor/pending:\n\n/var/lib/boxdoctor/run:" {
 		g.t.Errorf("left behind: %q", left)
 	}
 }

@@ -46,10 +46,19 @@ func InstalledVersion(f *facts.Facts) (version.VBox, error) {
 	if err != nil {
 		return version.VBox{}, err
 	}
+	var bad error
 	for _, text := range []string{ga.ConfigVersion, ga.Control, ga.Service} {
-		if text != "" {
-			return version.ParseVBox(text)
+		if text == "" {
+			continue
 		}
+		v, err := version.ParseVBox(text) // a program that is broken prints an error instead: ask the next one
+		if err == nil {
+			return v, nil
+		}
+		bad = errors.Join(bad, err)
+	}
+	if bad != nil {
+		return version.VBox{}, bad
 	}
 	return version.VBox{}, ErrNoAdditions
 }
@@ -110,17 +119,43 @@ func BuildNeeded(f *facts.Facts) (bool, error) {
 	}
 	installed, err := InstalledVersion(f)
 	if errors.Is(err, ErrNoAdditions) {
-		// Modules of the kernel itself, no additions of anybody: the mount helper is still missing.
-		return true, nil
+		// Modules of the kernel itself, no additions of anybody: loaded, they mount shares without a helper.
+		return !loaded(f), nil
 	}
 	if err != nil {
 		return false, err
+	}
+	if len(Shadowing(f)) > 0 {
+		return true, nil
 	}
 	host, _, err := HostVersion(f)
 	if err != nil {
 		return false, nil //nolint:nilerr // an unknown host version cannot make a build necessary
 	}
 	return !installed.SameSeries(host) && installed.Compare(host) < 0, nil
+}
+
+// Shadowing are the module files that the running kernel would load in place of those of Oracle's installed
+// additions (row S15). Oracle's lie below misc/; old versions that DKMS built lie elsewhere and carry the
+// additions' version, which a kernel's own module does not.
+func Shadowing(f *facts.Facts) []string {
+	ga, err := f.Guest.Additions.Get()
+	if err != nil || !Oracle(ga) {
+		return nil
+	}
+	installed, err := InstalledVersion(f)
+	m := f.Guest.Modules.Or(facts.Modules{})
+	var out []string
+	for _, mod := range []facts.Module{m.Guest, m.SF} {
+		if mod.File == "" || strings.Contains(mod.File, "/misc/") {
+			continue
+		}
+		if v, verr := version.ParseVBox(mod.Version); err == nil && verr == nil && v.Compare(installed) == 0 {
+			continue
+		}
+		out = append(out, mod.File)
+	}
+	return out
 }
 
 // loaded: both modules are in memory though no file was seen (built in, or the file is elsewhere).
@@ -157,20 +192,68 @@ func NamesFor(f *facts.Facts, release string) (Names, error) {
 	if err != nil {
 		return Names{}, err
 	}
-	n := Names{Family: fam, Kernel: fam.KernelOf(k.Flavour)}
-	n.Devel = exact(n.Kernel, sys.Manager, k)
+	n := Names{Family: fam, Kernel: kernelPackages(f, fam, sys.Manager, k)}
+	n.Devel = exact(f, n.Kernel, sys.Manager, k)
 	return n, nil
 }
 
+// kernelPackages names the packages of one kind of kernel. ELRepo's two kinds say the same in uname -r, so the
+// installed packages tell them apart; SUSE puts the kind into every name.
+func kernelPackages(f *facts.Facts, fam knowledge.Family, manager string, k version.Kernel) knowledge.KernelPackages {
+	flavour := k.Flavour
+	switch {
+	case flavour == "elrepo" && longTerm(f, k):
+		flavour = "elrepo-lt"
+	case manager == "zypper" && flavour != "":
+		kernel := "kernel-" + flavour
+		return knowledge.KernelPackages{Flavour: flavour, Kernel: kernel, Devel: kernel + "-devel", Headers: kernel + "-devel", Row: "K1"}
+	}
+	return fam.KernelOf(flavour)
+}
+
+// longTerm tells whether an ELRepo kernel is kernel-lt: the package of exactly this release decides, else the
+// only kind that is installed. kernel-ml is meant when nothing is known (row K7 names it first).
+func longTerm(f *facts.Facts, k version.Kernel) bool {
+	lt, ml := 0, 0
+	for _, p := range f.Guest.Packages.Or(facts.Packages{}).Installed {
+		kind, _, _ := strings.Cut(strings.TrimPrefix(p.Name, "kernel-"), "-")
+		score := 1
+		if p.Version == k.Version+"-"+k.Release {
+			score = 1000
+		}
+		switch kind {
+		case "lt":
+			lt += score
+		case "ml":
+			ml += score
+		}
+	}
+	return lt > ml
+}
+
 // exact is how a package manager is asked for the devel package of one kernel.
-func exact(p knowledge.KernelPackages, manager string, k version.Kernel) string {
+func exact(f *facts.Facts, p knowledge.KernelPackages, manager string, k version.Kernel) string {
 	switch {
 	case p.ByRelease:
 		return p.Devel + k.Raw
 	case manager == "pacman":
 		return p.Devel
 	case manager == "zypper":
-		return p.Devel + "=" + strings.TrimSuffix(k.Raw, "-"+k.Flavour)
+		return p.Devel + "=" + suseVersion(f, p, k)
+	case k.Arch != "": // without +debug, +rt, .debug: the package's name says it
+		return p.Devel + "-" + k.Version + "-" + k.Release + "." + k.Arch
 	}
 	return p.Devel + "-" + k.Raw
+}
+
+// suseVersion is the package's version: one number (the rebuild) longer than what uname -r says. Where the
+// kernel is not installed the short form is asked for, which SUSE's kernel packages provide.
+func suseVersion(f *facts.Facts, p knowledge.KernelPackages, k version.Kernel) string {
+	short := strings.TrimSuffix(k.Raw, "-"+k.Flavour)
+	for _, i := range f.Guest.Packages.Or(facts.Packages{}).Installed {
+		if i.Name == p.Kernel && (i.Version == short || strings.HasPrefix(i.Version, short+".")) {
+			return i.Version
+		}
+	}
+	return short
 }

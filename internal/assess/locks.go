@@ -80,12 +80,14 @@ func listBlocks(entries []facts.Lock, d version.Dialect, pkg string) []facts.Loc
 
 // single judges kinds in which every entry stands for itself.
 func single(e facts.Lock, pkg string) bool {
-	name := PackageName(pkg)
 	switch e.Kind {
-	case facts.LockExcl, facts.LockZypper, facts.LockPacman:
-		return version.Glob(e.Entry, name) || version.Glob(e.Entry, pkg)
+	case facts.LockExcl:
+		n, err := version.ParseNEVRA(pkg)
+		return err == nil && n.MatchesSpec(e.Entry) || version.Glob(e.Entry, PackageName(pkg))
+	case facts.LockZypper, facts.LockPacman:
+		return version.Glob(e.Entry, PackageName(pkg)) || version.Glob(e.Entry, pkg)
 	case facts.LockApt:
-		return e.Entry == pkg || e.Entry == name
+		return held(e.Entry) == pkg
 	}
 	return false
 }
@@ -135,9 +137,19 @@ func sameEVR(text string, n version.NEVRA) bool {
 	return version.Glob(vr, n.Version+"-"+n.Release) || version.Glob(vr, n.Version)
 }
 
-// PackageName is the name in NAME-VERSION-RELEASE.ARCH, or the text itself.
+// held is the package that an apt hold names: packages that exist for several architectures carry one.
+func held(entry string) string {
+	name, _, _ := strings.Cut(entry, ":")
+	return name
+}
+
+// PackageName is the name in NAME-VERSION-RELEASE.ARCH and in zypper's NAME=VERSION, or the text itself: in
+// linux-headers-6.8.0-31-generic nothing is a version.
 func PackageName(pkg string) string {
-	if n, err := version.ParseNEVRA(pkg); err == nil {
+	if name, _, found := strings.Cut(pkg, "="); found {
+		return name
+	}
+	if n, err := version.ParseNEVRA(pkg); err == nil && n.Arch != "" {
 		return n.Name
 	}
 	return pkg
@@ -162,5 +174,5 @@ func Concerns(f *facts.Facts, e facts.Lock, name string) bool {
 		l, err := version.ParseLock(e.Entry, d)
 		return err == nil && l.Concerns(name)
 	}
-	return version.Glob(e.Entry, name)
+	return version.Glob(held(e.Entry), name)
 }

@@ -20,7 +20,7 @@ type Target struct {
 // with its headers. offline are releases whose headers are at hand as files. ok is false when there is none.
 func ChooseTarget(f *facts.Facts, k facts.Kernel, res facts.Resolve, offline []string) (t Target, ok bool) {
 	have := append(slices.Clone(res.DevelFor), offline...)
-	if slices.Contains(have, k.Running) || candidate(res, f, k.Running) == facts.CandAvailable {
+	if state := candidate(res, f, k.Running); slices.Contains(have, k.Running) || state == facts.CandAvailable || state == facts.CandFiltered {
 		return Target{Release: k.Running}, true
 	}
 	for _, release := range newestFirst(k.BootImages) {

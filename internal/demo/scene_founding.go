@@ -118,7 +118,7 @@ func Founding() Scene {
 		Folders: []facts.SyncedFolder{{Name: "home_rc_", HostPath: "/home/dev/rc", GuestPath: "/home/rc"}},
 		System: el6.Config{
 			Hostname: "centos64php56",
-			Users:    []el6.User{{Name: "vagrant", UID: 500, GID: 500, Login: true}, {Name: "rc", UID: 501, GID: 501}},
+			Users:    []el6.User{{Name: "vagrant", UID: 500, GID: 500}, {Name: "rc", UID: 501, GID: 501}},
 			Running:  RunningKernel, Default: InstalledKernel,
 			Packages: append(append(basePackages(), tools()...),
 				"kernel-firmware-2.6.32-358.23.2.el6.noarch", "kernel-2.6.32-358.10.2.el6.x86_64", "kernel-2.6.32-358.23.2.el6.x86_64",

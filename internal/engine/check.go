@@ -245,21 +245,33 @@ func cause(c checks.Check, v finding.Finding, all map[string]finding.Finding, re
 	return ""
 }
 
-// each calls f for 0..n-1 on at most width goroutines.
+// each calls f for 0..n-1 on at most width goroutines. A panic in one of them is raised again here, after the
+// others have ended, so that the program ends as an internal error and not as Go's exit status 2.
 func each(n, width int, f func(int)) {
 	if width < 1 {
 		width = 8
 	}
 	slots := make(chan struct{}, width)
 	var wg sync.WaitGroup
+	panics := make(chan any, n)
 	for i := range n {
 		slots <- struct{}{}
 		wg.Go(func() {
-			defer func() { <-slots }()
+			defer func() {
+				if p := recover(); p != nil {
+					panics <- fmt.Sprintf("%v\n%s", p, debug.Stack())
+				}
+				<-slots
+			}()
 			f(i)
 		})
 	}
 	wg.Wait()
+	select {
+	case p := <-panics:
+		panic(p)
+	default:
+	}
 }
 
 func (o Options) now() time.Time {

@@ -81,8 +81,8 @@ func (ob *observer) observe(ctx context.Context) (Inventory, error) {
 	ob.facts = facts.Host{
 		OS: ob.goos, ProjectRoot: facts.Known(p.Root), GivenVersion: strings.TrimSpace(ob.VBoxVersion),
 		DevVBoxDrv: ob.devVBoxDrv(), Explicit: ob.SSH != "" || ob.SSHConfig != "",
-		VM:         facts.Unknownf[facts.VM]("this is the host, not a machine"),
-		Folders:    facts.Unknownf[[]facts.SyncedFolder]("this is the host, not a machine"),
+		VM:      facts.Unknownf[facts.VM]("this is the host, not a machine"),
+		Folders: facts.Unknownf[[]facts.SyncedFolder]("this is the host, not a machine"),
 	}
 	ob.observeVirtualBox(ctx)
 	return ob.inventory(ctx)

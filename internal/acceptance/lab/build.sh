@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by lab.sh: what is built once and kept. A change of this file rebuilds all of it.
+# Sourced by lab.sh: what is built once and kept. A change of this file (or of uname.c) rebuilds all of it.
 
 # Kernel releases of the lab. The API level is that of Debian 12's kernel headers (6.1).
 KREL_OLD=6.1.0-358.10.2.el9 # installed in the guest
@@ -297,16 +297,13 @@ vagrant_user() {
 	printf 'PermitRootLogin no\nUseDNS no\n' >"$root/etc/ssh/sshd_config.d/vagrant.conf"
 }
 el_root() {
-	local want root=$LAB/el-root
-	want=$(stamp build.sh uname.c)
-	if fresh "$root" "$want"; then say "el-root: cached"; return; fi
-	timed el-root build_el_root
-	echo "$want" >"$root.stamp"
+	built el-root build_el_root
 }
 
 build_el_root() {
 	local root=$LAB/el-root d name
-	rm -rf "$root" "$root.stamp" "$LAB/tmp" "$LAB/rpms"
+	umount "$LAB/tmp/so/merged" 2>/dev/null || true # of a build that was cut off
+	rm -rf "$LAB/tmp" "$LAB/rpms"
 	mkdir -p "$LAB/tmp/debs" "$LAB/rpms"
 	# shellcheck disable=SC2016
 	sources bookworm | timed "  mmdebstrap" timeout 400 mmdebstrap --quiet --mode=root --variant=minbase --skip=check/empty \
@@ -335,8 +332,7 @@ build_el_root() {
 	undebian "$root"
 	ln -sf dnf-3 "$root/usr/bin/yum"
 	ln -sf dnf/dnf.conf "$root/etc/yum.conf"
-	mkdir -p "$root/usr/src/kernels" "$root/vagrant"
-	mkdir -p "$root/etc/rpm"
+	mkdir -p "$root/usr/src/kernels" "$root/vagrant" "$root/etc/rpm"
 	printf '[main]\nenabled = 1\nlocklist = /etc/dnf/plugins/versionlock.list\n' >"$root/etc/dnf/plugins/versionlock.conf"
 	: >"$root/etc/dnf/plugins/versionlock.list"
 	printf '[main]\ngpgcheck=1\ninstallonly_limit=3\nclean_requirements_on_remove=True\nbest=True\nskip_if_unavailable=False\n' >"$root/etc/dnf/dnf.conf"
@@ -412,16 +408,11 @@ variant() {
 }
 
 repo() {
-	local want
 	el_root
-	want=$(stamp build.sh uname.c)
-	if fresh "$LAB/repo" "$want"; then say "repo: cached"; return; fi
-	timed repo build_repo
-	echo "$want" >"$LAB/repo.stamp"
+	built repo build_repo
 }
 
 build_repo() {
-	rm -rf "$LAB/repo" "$LAB/repo.stamp"
 	mkdir -p "$LAB/repo/srv/repos"
 	variant behind "$KREL_NEW"
 	variant both .
@@ -431,17 +422,14 @@ build_repo() {
 
 # el_tools: a thin layer over el-root, made by the guest's own dnf
 el_tools() {
-	local want
 	repo
-	want=$(stamp build.sh uname.c)
-	if fresh "$LAB/el-tools" "$want"; then say "el-tools: cached"; return; fi
-	timed el-tools build_el_tools
-	echo "$want" >"$LAB/el-tools.stamp"
+	built el-tools build_el_tools
 }
 
 build_el_tools() {
 	local work=$LAB/tmp/el-tools rc=0
-	rm -rf "$LAB/el-tools" "$LAB/el-tools.stamp" "$work"
+	umount "$work/merged" 2>/dev/null || true
+	rm -rf "$work"
 	mkdir -p "$LAB/el-tools" "$work/work" "$work/merged"
 	mount -t overlay overlay -o "lowerdir=$LAB/repo:$LAB/el-root,upperdir=$LAB/el-tools,workdir=$work/work" "$work/merged"
 	ln -sfn repos/both "$work/merged/srv/repo"
@@ -456,17 +444,12 @@ build_el_tools() {
 
 # dnf5_root: the same shape with dnf5, from Debian sid; only for what dnf5 itself does
 dnf5_root() {
-	local want root=$LAB/dnf5-root
 	repo
-	want=$(stamp build.sh uname.c)
-	if fresh "$root" "$want"; then say "dnf5-root: cached"; return; fi
-	timed dnf5-root build_dnf5_root
-	echo "$want" >"$root.stamp"
+	built dnf5-root build_dnf5_root
 }
 
 build_dnf5_root() {
 	local root=$LAB/dnf5-root f
-	rm -rf "$root" "$root.stamp"
 	# shellcheck disable=SC2016
 	sources sid | timed "  mmdebstrap sid" timeout 400 mmdebstrap --quiet --mode=root --variant=minbase --skip=check/empty \
 		--aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Languages "none"' \

@@ -12,13 +12,13 @@ layers() {
 }
 
 valid_name() { [[ $1 =~ ^[a-z][a-z0-9-]{0,30}$ ]] || die "bad guest name: $1"; }
-guest_pid() { cat "$LAB/run/$1/pid" 2>/dev/null; }
+guest_pid() { cat "$RUN/$1/pid" 2>/dev/null; }
 # lives NAME PID: true if PID is that guest's own process (a number may have been given to another one since)
 lives() { [ -n "${2:-}" ] && { tr '\0' ' ' <"/proc/$2/cmdline"; } 2>/dev/null | grep -q -- "lab.sh _run $1 "; }
 # leader NAME: the guest's pid 1 as seen from here
 leader() {
 	local pid leader
-	pid=$(cat "$LAB/run/$1/nspawn" 2>/dev/null) || die "$1 is not running"
+	pid=$(cat "$RUN/$1/nspawn" 2>/dev/null) || die "$1 is not running"
 	[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = systemd-nspawn ] || die "$1 is not running"
 	read -r leader _ <"/proc/$pid/task/$pid/children"
 	echo "$leader"
@@ -55,8 +55,8 @@ cmd_start() {
 	dnf5) locked build dnf5_root ;;
 	esac
 	lower=$(layers "$kind")
-	dir=$LAB/run/$name
-	mkdir -p "$LAB/run"
+	dir=$RUN/$name
+	mkdir -p "$RUN"
 	mkdir "$dir" 2>/dev/null || die "$name exists already; lab.sh stop $name"
 	t0=$EPOCHREALTIME
 	mkdir -p "$dir"/{upper/etc/ssh,work,root}
@@ -97,7 +97,7 @@ cmd_start() {
 
 # cmd__run NAME: the process that is the guest's life. systemd-nspawn ends with 133 when the guest reboots.
 cmd__run() {
-	local name=$1 dir=$LAB/run/$1 args=() dev rc=133 child=
+	local name=$1 dir=$RUN/$1 args=() dev rc=133 child=
 	for dev in /dev/loop-control /dev/loop[0-9] /dev/fuse; do
 		[ ! -e "$dev" ] || args+=("--bind=$dev")
 	done
@@ -131,7 +131,7 @@ iso_helper() {
 wait_ssh() {
 	local end=$((SECONDS + $3))
 	while [ "$SECONDS" -lt "$end" ] && kill -0 "$2" 2>/dev/null; do
-		timeout 10 ssh -F "$LAB/run/$1/ssh_config" -o BatchMode=yes -o ConnectTimeout=2 "$1" true </dev/null >/dev/null 2>&1 && return 0
+		timeout 10 ssh -F "$RUN/$1/ssh_config" -o BatchMode=yes -o ConnectTimeout=2 "$1" true </dev/null >/dev/null 2>&1 && return 0
 		sleep 0.1
 	done
 	return 1
@@ -149,7 +149,7 @@ cmd_ssh() {
 	local name=${1:?usage: lab.sh ssh NAME [COMMAND...]}
 	shift
 	valid_name "$name"
-	exec ssh -F "$LAB/run/$name/ssh_config" "$name" "$@"
+	exec ssh -F "$RUN/$name/ssh_config" "$name" "$@"
 }
 
 cmd_sick() {
@@ -170,14 +170,14 @@ cmd_ga() {
 	local name=${1:?usage: lab.sh ga NAME VERSION} iso rc=0
 	iso=$(locked iso cmd_iso "${2:?usage: lab.sh ga NAME VERSION}")
 	valid_name "$name"
-	cp "$iso" "$LAB/run/$name/root/root/ga.iso"
+	cp "$iso" "$RUN/$name/root/root/ga.iso"
 	timeout 300 "$0" exec "$name" sh -c 'mkdir -p /root/ga && mount -o loop,ro /root/ga.iso /root/ga && sh /root/ga/VBoxLinuxAdditions.run --nox11; rc=$?; umount /root/ga; rm -r /root/ga /root/ga.iso; exit $rc' >&2 || rc=$?
 	say "$name: Guest Additions $2, installer's exit status $rc"
 }
 
 cmd_list() {
 	local dir name
-	for dir in "$LAB"/run/*/; do
+	for dir in "$RUN"/*/; do
 		[ -d "$dir" ] || continue
 		name=$(basename "$dir")
 		printf '%s 10.77.%s.2 %s %s\n' "$name" "$(cat "$dir/number")" "$(guest_pid "$name")" "${dir}ssh_config"
@@ -187,7 +187,7 @@ cmd_list() {
 cmd_stop() {
 	local name=${1:?usage: lab.sh stop NAME} dir pid n i
 	valid_name "$name"
-	dir=$LAB/run/$name
+	dir=$RUN/$name
 	[ -d "$dir" ] || return 0
 	pid=$(guest_pid "$name" || true)
 	if lives "$name" "$pid"; then
@@ -214,7 +214,7 @@ cmd_stop() {
 
 cmd_stop_all() {
 	local dir
-	for dir in "$LAB"/run/*/; do
+	for dir in "$RUN"/*/; do
 		[ ! -d "$dir" ] || cmd_stop "$(basename "$dir")"
 	done
 }

@@ -1,9 +1,11 @@
 #!/bin/bash
+# shellcheck disable=SC2317 # functions that the sourced files call
 # The container lab: EL-like guests with real systemd, sshd, sudo, rpm and dnf in systemd-nspawn. See README.md.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB=${BOXDOCTOR_LAB:-/var/cache/boxdoctor-lab}
+RUN=${BOXDOCTOR_LAB_RUN:-$LAB/run}
 
 usage() {
 	cat <<-'EOF'
@@ -22,11 +24,12 @@ usage() {
 		  ssh NAME [COMMAND...]       ssh into it as vagrant
 		  list                        running guests: name, address, pid, ssh_config
 		  stop NAME                   end a guest and remove what it left
-		  stop-all                    the same for every guest of this lab
+		  stop-all                    the same for every guest in $BOXDOCTOR_LAB_RUN
 		  help                        this text
 
-		start and sick run as root. Everything is kept in $BOXDOCTOR_LAB (default /var/cache/boxdoctor-lab);
-		a guest's files are in run/NAME there: ssh_config, known_hosts, pid, console.log.
+		All of it runs as root. What is built is kept in $BOXDOCTOR_LAB (default /var/cache/boxdoctor-lab); a guest's
+		files are in $BOXDOCTOR_LAB_RUN/NAME (default $BOXDOCTOR_LAB/run): ssh_config, known_hosts, pid, console.log.
+		Give a test run a BOXDOCTOR_LAB_RUN of its own: stop-all ends the guests of that folder only.
 	EOF
 }
 
@@ -34,9 +37,24 @@ die() { echo "lab: $*" >&2; exit 1; }
 say() { echo "lab: $*" >&2; }
 need_root() { [ "$(id -u)" -eq 0 ] || die "must be root"; }
 # stamp FILE...: one hash over files of the lab's own scripts
-stamp() { (cd "$here" && sha256sum "$@") | sha256sum | cut -d' ' -f1; }
-# fresh FOLDER STAMP: true if FOLDER was built with these scripts
-fresh() { [ "$(cat "$1.stamp" 2>/dev/null)" = "$2" ] && [ -d "$1" ]; }
+stamp() { (cd "$here" && cat "$@") | sha256sum | cut -d' ' -f1; }
+# built NAME FUNCTION: run FUNCTION to build $LAB/NAME, unless that was done with these scripts
+built() {
+	local want
+	want=$(stamp build.sh uname.c)
+	if [ -d "$LAB/$1" ] && [ "$(cat "$LAB/$1.stamp" 2>/dev/null)" = "$want" ]; then return 0; fi
+	rm -f "$LAB/$1.stamp"
+	retire "$LAB/$1"
+	mkdir -p "$LAB/tmp"
+	timed "$1" "$2"
+	echo "$want" >"$LAB/$1.stamp"
+}
+# retire FOLDER: out of the way, but kept as long as any guest runs (its overlay may stand on it)
+retire() {
+	mkdir -p "$LAB/retired"
+	[ ! -d "$1" ] || mv "$1" "$(mktemp -d "$LAB/retired/XXXX")/"
+	grep -qF "lowerdir=$LAB/" /proc/mounts || rm -rf "$LAB/retired"
+}
 # timed WORDS COMMAND...: say how long a step took
 timed() {
 	local what=$1 t0=$EPOCHREALTIME
@@ -68,17 +86,21 @@ cmd_install() {
 	DEBIAN_FRONTEND=noninteractive timeout 600 apt-get install -qy --no-install-recommends "${names[@]}"
 }
 
-case $LAB in *[:,\ \\]*) die "BOXDOCTOR_LAB must not contain ':', ',', '\\' or blanks (overlay mount)" ;; esac
-command=${1:-help}
-shift || true
-case $command in
-install) timed install cmd_install ;;
-iso) need_root; locked iso cmd_iso "$@" ;;
-el-root) need_root; locked build el_root ;;
-repo) need_root; locked build repo ;;
-el-tools) need_root; locked build el_tools ;;
-dnf5-root) need_root; locked build dnf5_root ;;
-start | sick | ga | exec | ssh | list | stop | stop-all | _run) need_root; "cmd_${command//-/_}" "$@" ;;
-help | -h | --help) usage ;;
-*) usage >&2; exit 2 ;;
-esac
+case $LAB$RUN in *[:,\ \\]*) die "BOXDOCTOR_LAB and BOXDOCTOR_LAB_RUN must not contain ':', ',', '\\' or blanks (overlay mount)" ;; esac
+main() {
+	local command=${1:-help}
+	shift || true
+	case $command in
+	install) timed install cmd_install ;;
+	iso) need_root; locked iso cmd_iso "$@" ;;
+	el-root) need_root; locked build el_root ;;
+	repo) need_root; locked build repo ;;
+	el-tools) need_root; locked build el_tools ;;
+	dnf5-root) need_root; locked build dnf5_root ;;
+	start | sick | ga | exec | ssh | list | stop | stop-all | _run) need_root; "cmd_${command//-/_}" "$@" ;;
+	help | -h | --help) usage ;;
+	*) usage >&2; exit 2 ;;
+	esac
+}
+# exit on the same line: bash reads nothing of this file afterwards, so an edit does not reach a guest that runs
+main "$@"; exit

@@ -5,6 +5,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 lab=$here/lab.sh
 LAB=${BOXDOCTOR_LAB:-/var/cache/boxdoctor-lab}
+BOXDOCTOR_LAB_RUN=$(mktemp -d)
+export BOXDOCTOR_LAB_RUN
 out=${1:?usage: record.sh FOLDER [RECORDING...]}
 shift
 mkdir -p "$out"
@@ -29,7 +31,7 @@ record() {
 	local commands
 	commands=$(base64 -w0)
 	# shellcheck disable=SC2016
-	timeout 900 "$lab" ssh "$1" bash -s -- "$commands" <<-'EOF' | sed "s,$LAB,/home/dev/lab,g; s,$(uname -r),$(outer),g" >>"$out/$2.txt"
+	timeout 900 "$lab" ssh "$1" bash -s -- "$commands" <<-'EOF' | sed "s,$LAB,/home/dev/lab,g; s,$BOXDOCTOR_LAB_RUN,/home/dev/lab/run,g; s,$(uname -r),$(outer),g" >>"$out/$2.txt"
 		part() {
 			[ -s "$2" ] || return 0
 			echo "--- $1"
@@ -54,16 +56,16 @@ record() {
 put() {
 	local iso
 	iso=$("$lab" iso "$2")
-	scp -q -F "$LAB/run/$1/ssh_config" "$iso" "$1:/var/tmp/ga.iso"
+	scp -q -F "$BOXDOCTOR_LAB_RUN/$1/ssh_config" "$iso" "$1:/var/tmp/ga.iso"
 	"$lab" exec "$1" mount -o loop,ro /var/tmp/ga.iso /mnt
 }
 stand_in="uname(2) is a stand-in that names the lab's kernel; no module can be loaded and no VirtualBox device exists."
 el="Debian 12 userland as Rocky Linux 9.6, real dnf 4.14.0, rpm 4.18.0"
 
 rec_baseline() {
-	guest rec el uname
+	guest record el uname
 	note el-baseline "$el; kernel installed, no kernel-devel, no build tools; the repository holds a newer kernel only. $stand_in"
-	record rec el-baseline <<-'EOF'
+	record record el-baseline <<-'EOF'
 		cat /etc/os-release
 		cat /etc/redhat-release
 		uname -r
@@ -116,9 +118,9 @@ rec_baseline() {
 }
 
 rec_lock() {
-	guest rec el uname lock
+	guest record el uname lock
 	note el-lock "$el; kernel-devel and kernel-headers locked to a version that the repository does not hold. $stand_in"
-	record rec el-lock <<-'EOF'
+	record record el-lock <<-'EOF'
 		cat /etc/dnf/plugins/versionlock.conf
 		cat /etc/dnf/plugins/versionlock.list
 		sudo dnf versionlock list
@@ -153,9 +155,9 @@ rec_lock() {
 		sudo dnf --disableplugin=versionlock -y install kernel-devel-6.1.0-696.10.2.el9.x86_64
 		sudo dnf --disableplugin=versionlock -y install kernel-devel-6.1.0-696.10.2.el9.x86_64
 	EOF
-	guest rec el uname lock-kernel exclude
+	guest record el uname lock-kernel exclude
 	note el-lock-kernel "$el; kernel packages locked to the installed version, and exclude=kernel* in dnf.conf. $stand_in"
-	record rec el-lock-kernel <<-'EOF'
+	record record el-lock-kernel <<-'EOF'
 		cat /etc/dnf/dnf.conf
 		cat /etc/dnf/plugins/versionlock.list
 		sudo dnf --assumeno install kernel-devel
@@ -169,9 +171,9 @@ rec_lock() {
 }
 
 rec_eol() {
-	guest rec el uname eol
+	guest record el uname eol
 	note el-eol "$el, then dressed as CentOS Linux 8 with its mirror list (host name gone); vault.centos.org is a stand-in inside the guest. $stand_in"
-	record rec el-eol <<-'EOF'
+	record record el-eol <<-'EOF'
 		cat /etc/os-release
 		cat /etc/centos-release
 		cat /etc/yum.repos.d/CentOS-Linux-BaseOS.repo
@@ -192,17 +194,17 @@ rec_eol() {
 }
 
 rec_tools() {
-	guest rec el uname tools
-	put rec 7.0.20
+	guest record el uname tools
+	put record 7.0.20
 	note ga-7.0.20-no-tar "$el; gcc, make, perl, bzip2, tar missing, no kernel-devel; GA 7.0.20. $stand_in"
-	record rec ga-7.0.20-no-tar <<-'EOF'
+	record record ga-7.0.20-no-tar <<-'EOF'
 		sudo sh /mnt/VBoxLinuxAdditions.run --nox11
 		ls /opt
 	EOF
-	guest rec el uname repo-both
-	put rec 7.0.20
+	guest record el uname repo-both
+	put record 7.0.20
 	note ga-7.0.20-no-tools "$el; tar is there, gcc, make, perl, bzip2 missing, kernel-devel of the running kernel there or not; GA 7.0.20. $stand_in"
-	record rec ga-7.0.20-no-tools <<-'EOF'
+	record record ga-7.0.20-no-tools <<-'EOF'
 		sudo sh /mnt/VBoxLinuxAdditions.run --info
 		sudo sh /mnt/VBoxLinuxAdditions.run --list
 		sudo sh /mnt/VBoxLinuxAdditions.run --nox11
@@ -231,11 +233,11 @@ rec_tools() {
 }
 
 rec_tmp() {
-	guest rec el-tools uname
-	put rec 7.0.20
-	"$lab" sick rec tmp
+	guest record el-tools uname
+	put record 7.0.20
+	"$lab" sick record tmp
 	note ga-7.0.20-tmp-full "$el; build tools and kernel-devel there, /tmp a full tmpfs of 1 MiB; GA 7.0.20. $stand_in"
-	record rec ga-7.0.20-tmp-full <<-'EOF'
+	record record ga-7.0.20-tmp-full <<-'EOF'
 		df -Pk /tmp /var/tmp /
 		df -Pi /tmp
 		findmnt /tmp
@@ -244,10 +246,10 @@ rec_tmp() {
 		ls /opt
 		sudo dnf -q -y reinstall make
 	EOF
-	guest rec el-tools uname inodes
-	put rec 7.0.20
+	guest record el-tools uname inodes
+	put record 7.0.20
 	note ga-7.0.20-tmp-no-inodes "$el; build tools and kernel-devel there, /tmp without a free inode; GA 7.0.20. $stand_in"
-	record rec ga-7.0.20-tmp-no-inodes <<-'EOF'
+	record record ga-7.0.20-tmp-no-inodes <<-'EOF'
 		df -Pk /tmp
 		df -Pi /tmp
 		cp /mnt/autorun.sh /tmp/
@@ -257,10 +259,10 @@ rec_tmp() {
 }
 
 rec_build() {
-	guest rec el-tools uname
-	put rec 7.0.20
+	guest record el-tools uname
+	put record 7.0.20
 	note ga-7.0.20-build "$el; build tools and kernel-devel of the running kernel there; GA 7.0.20. $stand_in"
-	record rec ga-7.0.20-build <<-'EOF'
+	record record ga-7.0.20-build <<-'EOF'
 		rpm -qa 'kernel*'
 		findmnt /mnt
 		ls -l /mnt
@@ -295,20 +297,17 @@ rec_build() {
 		sudo cat /var/log/vboxadd-setup.log
 		ls -l /lib/modules/6.1.0-696.10.2.el9.x86_64/misc
 		sudo modinfo -k 6.1.0-696.10.2.el9.x86_64 -n vboxguest
-		sudo rcvboxadd quicksetup all
 		sudo rcvboxadd setup
-		# the same version over itself
-		sudo sh /mnt/VBoxLinuxAdditions.run --nox11
 		sudo sh /mnt/VBoxLinuxAdditions.run uninstall
 		sudo /opt/VBoxGuestAdditions-7.0.20/uninstall.sh
 		ls /opt /lib/modules/$(uname -r)/misc
 	EOF
 	local v
 	for v in 6.1.22 7.0.6; do
-		guest rec el-tools uname
-		put rec $v
+		guest record el-tools uname
+		put record $v
 		note ga-$v-build "$el; build tools and kernel-devel of the running kernel (API level 6.1) there; GA $v. $stand_in"
-		record rec ga-$v-build <<-'EOF'
+		record record ga-$v-build <<-'EOF'
 			sudo sh /mnt/VBoxLinuxAdditions.run --info
 			sudo sh /mnt/VBoxLinuxAdditions.run --nox11
 			sudo tail -n +1 /var/log/vboxadd-setup.log /var/log/vboxadd-setup.log.1
@@ -318,9 +317,9 @@ rec_build() {
 		EOF
 	done
 	# an update over an older version
-	put_over rec 7.0.20
+	put_over record 7.0.20
 	note ga-7.0.20-over-7.0.6 "$el; GA 7.0.20 installed over GA 7.0.6. $stand_in"
-	record rec ga-7.0.20-over-7.0.6 <<-'EOF'
+	record record ga-7.0.20-over-7.0.6 <<-'EOF'
 		sudo sh /mnt/VBoxLinuxAdditions.run --nox11
 		sudo cat /var/log/vboxadd-setup.log
 		ls /opt
@@ -333,10 +332,10 @@ put_over() {
 }
 
 rec_outer() {
-	guest rec el
-	put rec 7.0.20
+	guest record el
+	put record 7.0.20
 	note ga-7.0.20-unknown-kernel "$el; no stand-in: uname names the outer machine's kernel, of which the guest has nothing; bzip2 missing, then there; GA 7.0.20."
-	record rec ga-7.0.20-unknown-kernel <<-'EOF'
+	record record ga-7.0.20-unknown-kernel <<-'EOF'
 		uname -r
 		rpm -q kernel-devel-$(uname -r)
 		sudo dnf -q --assumeno install kernel-devel-$(uname -r)
@@ -347,11 +346,10 @@ rec_outer() {
 }
 
 rec_busy() {
-	guest rec el busy
+	guest record el busy
 	note el-busy "$el; another dnf is in the middle of a transaction."
-	record rec el-busy <<-'EOF'
+	record record el-busy <<-'EOF'
 		pgrep -a dnf
-		fuser /var/lib/rpm/.rpm.lock
 		sudo timeout 5 dnf -q --assumeno install make
 		sudo timeout 5 dnf --assumeno install make
 		sudo rpm -q make
@@ -364,9 +362,9 @@ rec_sudo() {
 	local case
 	note el-sudo "$el; sudo 1.9.13: password wanted, not in sudoers, terminal wanted, own name unknown."
 	for case in sudo-password sudo-none sudo-tty hosts; do
-		guest rec el $case
+		guest record el $case
 		echo "# case $case" >>"$out/el-sudo.txt"
-		record rec el-sudo <<-'EOF'
+		record record el-sudo <<-'EOF'
 			sudo -n true
 			sudo true
 			echo wrong | sudo -S -p '' true
@@ -377,9 +375,9 @@ rec_sudo() {
 }
 
 rec_dnf5() {
-	guest rec dnf5 lock
+	guest record dnf5 lock
 	note dnf5-lock "Debian sid userland with real dnf5, dressed as Fedora; kernel-devel and kernel-headers locked to a version that the repository does not hold."
-	record rec dnf5-lock <<-'EOF'
+	record record dnf5-lock <<-'EOF'
 		cat /etc/os-release
 		dnf5 --version
 		cat /etc/dnf/versionlock.toml
@@ -427,4 +425,5 @@ for what; do
 	[ "$(type -t "rec_$what")" = function ] || { echo "record: unknown: $what (known: ${all[*]})" >&2; exit 2; }
 	"rec_$what"
 done
-"$lab" stop rec
+"$lab" stop record
+rmdir "$BOXDOCTOR_LAB_RUN"

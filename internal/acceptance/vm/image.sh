@@ -16,10 +16,18 @@ image_recipe() {
 
 cmd_image() {
 	local name=${1:-founding} want
-	case $name in healthy | founding) ;; *) die "unknown image $name (healthy, founding)" ;; esac
-	cmd_kernel
-	"$lab" repo
-	want=$(image_recipe)
+	case $name in
+	healthy | founding)
+		cmd_kernel
+		"$lab" repo
+		want=$(image_recipe)
+		;;
+	stock)
+		"$lab" repo
+		want=$(stock_recipe)
+		;;
+	*) die "unknown image $name (founding, healthy, stock)" ;;
+	esac
 	if [ "$(cat "$VM/$name.stamp" 2>/dev/null)" = "$want" ]; then say "image $name: cached"; return; fi
 	rm -f "$VM/$name.stamp"
 	timed "image $name" "build_$name"
@@ -193,14 +201,14 @@ older_tree() {
 	rm -rf "$work"
 }
 
-# disk ROOT IMAGE: MBR, GRUB in the gap before the first partition, one ext4 partition; no loop device, nothing mounted
+# disk ROOT IMAGE [GRUB-FOLDER]: MBR, GRUB in the gap before the first partition, one ext4 partition; no loop device, nothing mounted
 disk() {
-	local root=$1 out=$2 size=4G grub=/usr/lib/grub/i386-pc core=$VM/tmp/core.img
+	local root=$1 out=$2 prefix=${3:-/boot/grub2} size=4G grub=/usr/lib/grub/i386-pc core=$VM/tmp/core.img
 	rm -f "$out"
 	truncate -s "$size" "$out"
 	timeout 300 mkfs.ext4 -q -F -L root -m 0 -O ^metadata_csum_seed -E offset=1048576,root_owner=0:0 -d "$root" "$out" 4193280k
 	echo '2048,,83,*' | sfdisk -q --wipe never "$out"
-	grub-mkimage -O i386-pc -o "$core" -p '(hd0,msdos1)/boot/grub2' biosdisk part_msdos ext2 normal linux loadenv regexp echo test serial terminal
+	grub-mkimage -O i386-pc -o "$core" -p "(hd0,msdos1)$prefix" biosdisk part_msdos ext2 normal linux loadenv regexp echo test serial terminal
 	[ "$(stat -c %s "$core")" -lt $((2047 * 512)) ] || die "GRUB's core does not fit into the gap"
 	dd if="$grub/boot.img" of="$out" bs=440 count=1 conv=notrunc status=none # it looks for the core in sector 1, as made
 	dd if="$core" of="$out" bs=512 seek=1 conv=notrunc status=none

@@ -61,6 +61,8 @@ locked() {
 . "$here/kernel.sh"
 # shellcheck source=image.sh
 . "$here/image.sh"
+# shellcheck source=stock.sh
+. "$here/stock.sh"
 # shellcheck source=machine.sh
 . "$here/machine.sh"
 

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"sort"
 	"strconv"
 	"strings"
@@ -595,5 +594,3 @@ func idOf(p *kernel.Proc, file, name string) (int, bool) {
 	n, err := strconv.Atoi(name)
 	return n, err == nil
 }
-
-func join(dir, name string) string { return path.Join(dir, name) }

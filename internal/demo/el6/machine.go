@@ -32,8 +32,6 @@ const (
 type User struct {
 	Name     string
 	UID, GID int
-	// Login says that SSH sessions may be this user.
-	Login bool
 }
 
 // Share is a shared folder that the host offers.

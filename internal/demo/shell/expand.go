@@ -26,7 +26,7 @@ func (s *Shell) setupExpand() {
 func (s *Shell) expandOptions() {
 	s.cfg.NoUnset = s.opt.nounset
 	s.cfg.ReadDir2 = s.readDir
-	if s.opt.noglob {
+	if s.opt.noglob || slashGlob {
 		s.cfg.ReadDir2 = nil
 	}
 }
@@ -53,7 +53,11 @@ func (s *Shell) readDir(dir string) ([]fs.DirEntry, error) {
 
 // fields expands words into arguments; false when that failed and the status is set.
 func (s *Shell) fields(words []*syntax.Word) ([]string, bool) {
-	out, err := expand.Fields(s.cfg, words...)
+	expandAll := func(words []*syntax.Word) ([]string, error) { return expand.Fields(s.cfg, words...) }
+	if slashGlob {
+		expandAll = s.globFields
+	}
+	out, err := expandAll(words)
 	return out, s.expandFailed(err)
 }
 

@@ -167,6 +167,18 @@ func TestScriptsBehaveAsInARealShell(t *testing.T) {
 	}
 }
 
+// TestOwnGlob: the expansion that Windows gets finds the same as the library's.
+func TestOwnGlob(t *testing.T) {
+	k := machine(t)
+	script := "mkdir -p /tmp/g/d1/in /tmp/g/d2 /tmp/g/.h; touch /tmp/g/d1/f.repo /tmp/g/d2/g.repo /tmp/g/file /tmp/g/.h/x '/tmp/g/a b'; cd /tmp/g; v=d1\n" +
+		"for f in * */*.repo /tmp/g/d[12]/*.repo \"/tmp/g/$v\"/* none* .h* /tmp/g/*/in '*' /b*/ca[t] a* file*; do echo \"[$f]\"; done"
+	want := run(k, 0, "", "sh", "-c", script)
+	defer shell.SlashGlob(true)()
+	if got := run(k, 0, "", "sh", "-c", script); got != want || !strings.Contains(got.out, "[/tmp/g/d2/g.repo]\n[/tmp/g/d1/f.repo]") {
+		t.Errorf("%+v\nwant %+v", got, want)
+	}
+}
+
 // own are scripts whose outcome is POSIX' and not bash's, or cannot be asked of a real shell.
 func TestOwnCases(t *testing.T) {
 	k := machine(t)
