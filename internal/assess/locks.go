@@ -45,7 +45,7 @@ func Blocking(f *facts.Facts, pkg string) []facts.Lock {
 			if tomlBlocks(locks, e, pkg) {
 				out = append(out, e)
 			}
-		case single(e, pkg):
+		case single(e, pkg), e.Kind == facts.LockApt && namedByApt(f, e, pkg):
 			out = append(out, e)
 		}
 	}
@@ -135,6 +135,19 @@ func sameEVR(text string, n version.NEVRA) bool {
 		vr = text
 	}
 	return version.Glob(vr, n.Version+"-"+n.Release) || version.Glob(vr, n.Version)
+}
+
+// namedByApt tells whether apt itself said that installing the package would change this held one.
+func namedByApt(f *facts.Facts, e facts.Lock, pkg string) bool {
+	for _, c := range f.Guest.Resolve.Or(facts.Resolve{}).Candidates {
+		if c.Name != pkg || c.State != facts.CandFiltered {
+			continue
+		}
+		if _, list, ok := strings.Cut(c.Text, "The following held packages will be changed:"); ok {
+			return slices.Contains(strings.Fields(list), held(e.Entry))
+		}
+	}
+	return false
 }
 
 // held is the package that an apt hold names: packages that exist for several architectures carry one.

@@ -1,10 +1,13 @@
 package assess
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/knowledge"
+	"github.com/boxdoctor/boxdoctor/internal/version"
 )
 
 // goneHosts served a release until its end of life and do not any more, by distribution id.
@@ -38,4 +41,37 @@ func namesAny(text string, hosts []string) bool {
 		}
 	}
 	return false
+}
+
+// OldMinor is a guest whose kernel is of a minor release that has left the repositories (row L15).
+type OldMinor struct {
+	Running string // 9.2
+	Offered string // 9.6, the minor that the repositories hold now
+	// Vault is the base URL of the repository that still has the running kernel's devel package.
+	Vault string
+}
+
+// minorRelease is the minor in a kernel release of EL: el9_2.
+var minorRelease = regexp.MustCompile(`\.el(\d+)_(\d+)`)
+
+// OldMinorOf tells whether the running kernel's minor release was moved to the vault: the repositories offer
+// kernels of a later minor and no devel package for the running one.
+func OldMinorOf(f *facts.Facts) (OldMinor, bool) {
+	sys, res := f.Guest.System.Or(facts.System{}), f.Guest.Resolve.Or(facts.Resolve{})
+	running := f.Guest.Kernel.Or(facts.Kernel{}).Running
+	here := minorRelease.FindStringSubmatch(running)
+	if here == nil || slices.Contains(res.DevelFor, running) {
+		return OldMinor{}, false
+	}
+	newest := here
+	for _, release := range res.DevelFor {
+		m := minorRelease.FindStringSubmatch(release)
+		if m != nil && m[1] == here[1] && version.RPMVerCmp(m[2], newest[2]) > 0 {
+			newest = m
+		}
+	}
+	old := OldMinor{Running: here[1] + "." + here[2], Offered: newest[1] + "." + newest[2]}
+	vault, known := knowledge.MinorVault(sys.ID, here[1], old.Running, sys.Arch)
+	old.Vault = vault
+	return old, known && newest[2] != here[2]
 }

@@ -46,6 +46,15 @@ type Release struct {
 	// Archive is the base URL where the packages are now; StreamArchive the one for CentOS Stream.
 	Archive       string `yaml:"archive"`
 	StreamArchive string `yaml:"stream_archive"`
+	StreamEOL     string `yaml:"stream_eol"`
+}
+
+// Minor says where the old minor releases of a distribution are kept.
+type Minor struct {
+	ID    string            `yaml:"id"`
+	Row   string            `yaml:"row"`
+	Vault string            `yaml:"vault"`
+	Where map[string]string `yaml:"where"` // major to the repository that holds kernel-devel
 }
 
 // Signature is a text that names a cause.
@@ -56,6 +65,8 @@ type Signature struct {
 	Says   string   `yaml:"says"`
 	Check  string   `yaml:"check"`
 	Sample string   `yaml:"sample"`
+	// Graphics: only the graphics driver is concerned, shared folders work without it.
+	Graphics bool `yaml:"graphics"`
 
 	res []*regexp.Regexp
 }
@@ -63,6 +74,7 @@ type Signature struct {
 type data struct {
 	families   []Family
 	releases   []Release
+	minors     []Minor
 	signatures []Signature
 	harmless   []*regexp.Regexp
 }
@@ -80,7 +92,10 @@ var load = sync.OnceValue(func() data {
 func parse() (data, error) {
 	var d data
 	var pk struct{ Families []Family }
-	var eol struct{ Releases []Release }
+	var eol struct {
+		Releases []Release
+		Minors   []Minor
+	}
 	var sig struct {
 		Signatures []Signature
 		Harmless   []string
@@ -90,7 +105,7 @@ func parse() (data, error) {
 			return d, err
 		}
 	}
-	d.families, d.releases, d.signatures = pk.Families, eol.Releases, sig.Signatures
+	d.families, d.releases, d.minors, d.signatures = pk.Families, eol.Releases, eol.Minors, sig.Signatures
 	return d, d.compile(sig.Harmless)
 }
 
@@ -160,6 +175,25 @@ func EndOfLife(id, versionID string) (Release, bool) {
 		}
 	}
 	return Release{}, false
+}
+
+// Of is the entry as it applies to the guest that calls itself pretty: CentOS Stream shares id and version with
+// CentOS and ended later, elsewhere.
+func (r Release) Of(pretty string) Release {
+	if r.StreamArchive != "" && strings.Contains(strings.ToLower(pretty), "stream") {
+		r.Archive, r.EOL = r.StreamArchive, r.StreamEOL
+	}
+	return r
+}
+
+// MinorVault is the repository that keeps an old minor release (version such as 9.2) of a distribution.
+func MinorVault(id, major, version, arch string) (url string, ok bool) {
+	for _, m := range load().minors {
+		if where := m.Where[major]; m.ID == id && where != "" {
+			return strings.NewReplacer("{version}", version, "{where}", where, "{arch}", arch).Replace(m.Vault), true
+		}
+	}
+	return "", false
 }
 
 // Signatures returns all signatures, causes before symptoms.
