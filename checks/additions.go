@@ -34,7 +34,11 @@ func evalInstalled(f *facts.Facts) finding.Verdict {
 	case !errors.Is(err, assess.ErrNoAdditions):
 		return finding.Cannot(err)
 	}
-	if needed, err := assess.BuildNeeded(f); err == nil && !needed {
+	needed, err := assess.BuildNeeded(f)
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	if !needed {
 		return finding.Passf("the kernel's own modules are loaded; no Guest Additions of Oracle")
 	}
 	return finding.Failf("no Guest Additions are installed").Diff(hostText(f), "none")
@@ -187,6 +191,9 @@ func evalServices(f *facts.Facts) finding.Verdict {
 			states = append(states, u.Name+": "+u.State)
 		}
 	}
+	if _, err := assess.InstalledVersion(f); len(states) == 0 && errors.Is(err, assess.ErrNoAdditions) {
+		return finding.Skipf("no Guest Additions are installed; the kernel's own modules have no service")
+	}
 	if len(states) == 0 {
 		return finding.Warnf("no service of the Guest Additions is installed").Diff("vboxadd-service", "none")
 	}
@@ -223,6 +230,9 @@ func evalGALog(f *facts.Facts) finding.Verdict {
 	sig, evidence, ok := knowledge.Classify(log.Text + "\n" + log.DMesg)
 	if !ok {
 		return finding.Warnf("%s does not say anything that boxdoctor knows", log.Path).Advise("read its end in the guest", "sudo tail -n 40 "+log.Path)
+	}
+	if sig.Graphics {
+		return finding.Warnf("%s: %s", log.Path, sig.Says).Diff("a build without errors", evidence)
 	}
 	return finding.Failf("%s: %s", log.Path, sig.Says).Diff("a build without errors", evidence).
 		Advise("the cause is judged by "+sig.Check, "boxdoctor explain "+sig.Check)
@@ -288,14 +298,12 @@ func evalOrigin(f *facts.Facts) finding.Verdict {
 	if err != nil {
 		return finding.Cannot(err)
 	}
-	var foreign []string
-	for _, file := range []string{m.Guest.File, m.SF.File} {
-		if file != "" && !strings.Contains(file, "/misc/") {
-			foreign = append(foreign, file)
-		}
-	}
-	if len(foreign) == 0 {
-		return finding.Passf("modules lie below misc/")
+	foreign := assess.Shadowing(f)
+	switch {
+	case m.Guest.File == "" && m.SF.File == "":
+		return finding.Skipf("modinfo finds no module at all; modules.built judges that")
+	case len(foreign) == 0:
+		return finding.Passf("Oracle's modules would load")
 	}
 	return finding.Failf("Oracle's Guest Additions are installed, but the kernel's own modules would load").
 		Diff("files below misc/", strings.Join(foreign, ", "))
@@ -364,7 +372,8 @@ func evalRunning(f *facts.Facts) finding.Verdict {
 	if err != nil {
 		return finding.Cannot(err)
 	}
-	for name, text := range map[string]string{"vboxguest": m.Guest.Running, "vboxsf": m.SF.Running} {
+	for _, loaded := range [][2]string{{"vboxguest", m.Guest.Running}, {"vboxsf", m.SF.Running}} {
+		name, text := loaded[0], loaded[1]
 		if text == "" {
 			continue
 		}

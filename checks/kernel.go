@@ -20,7 +20,7 @@ var _ = register(Check{
 	ID: develMissing, Title: "The running kernel can build modules", Target: OnGuest, Severity: finding.Critical,
 	Rows:  []string{"K1", "K2", "K5", "K6", "K7", "K8", "K9"},
 	Needs: with(facts.KeyPackages, facts.KeyResolve), After: []string{reachable}, VirtualBoxOnly: true,
-	CausedBy: []string{"locks.versionlock", "locks.exclude", "locks.hold", "repositories.end_of_life", "repositories.answer", "kernel.reboot_pending"},
+	CausedBy: []string{"locks.versionlock", "locks.exclude", "locks.hold", "repositories.end_of_life", "repositories.answer", "repositories.old_minor", "kernel.reboot_pending"},
 	Fix:      "kernel.devel",
 	Why: "The Guest Additions compile their modules in the guest, against the headers of the kernel that runs. Without the " +
 		"kernel-devel (linux-headers) package of exactly that kernel nothing is built, and no share can be mounted. " +
@@ -216,7 +216,9 @@ func evalNextBoot(f *facts.Facts) finding.Verdict {
 		return finding.Skipf("no Guest Additions of Oracle are installed")
 	}
 	next := assess.Tree(k, k.Default)
-	if _, has := assess.HasModule(next, "vboxguest"); has {
+	_, guest := assess.HasModule(next, "vboxguest")
+	_, sf := assess.HasModule(next, "vboxsf")
+	if guest && sf {
 		return finding.Passf("modules are there for %s", k.Default)
 	}
 	return finding.Warnf("no Guest Additions modules for %s, which boots next: shares will fail after a reboot", k.Default).

@@ -57,7 +57,7 @@ func lockEval(kinds ...string) func(*facts.Facts) finding.Verdict {
 		}
 		for _, p := range packages {
 			if blocking := ofKinds(assess.Blocking(f, p), kinds); len(blocking) > 0 {
-				return lockVerdict(p, blocking)
+				return lockVerdict(f, p, blocking)
 			}
 		}
 		return finding.Passf("%d entries, none of them blocks anything that is needed now", len(entries))
@@ -76,14 +76,14 @@ func ofKinds(in []facts.Lock, kinds []string) []facts.Lock {
 	return out
 }
 
-func lockVerdict(pkg string, blocking []facts.Lock) finding.Verdict {
+func lockVerdict(f *facts.Facts, pkg string, blocking []facts.Lock) finding.Verdict {
 	var texts []string
 	for _, l := range blocking {
 		texts = append(texts, assess.LockText(l))
 	}
 	return finding.Failf("%s cannot be installed: %s", pkg, lockWords(blocking[0].Kind, len(blocking))).
 		Diff("no lock on "+assess.PackageName(pkg), strings.Join(texts, "; ")).
-		Advise("by hand in the guest", unlockCommand(blocking[0], pkg))
+		Advise("by hand in the guest", unlockCommand(f.Guest.System.Or(facts.System{}).Manager, blocking[0], pkg))
 }
 
 func lockWords(kind string, n int) string {
@@ -99,7 +99,7 @@ func lockWords(kind string, n int) string {
 }
 
 // unlockCommand is what a person types; entries start with the epoch in yum's list, so a pattern is needed.
-func unlockCommand(l facts.Lock, pkg string) string {
+func unlockCommand(manager string, l facts.Lock, pkg string) string {
 	name := assess.PackageName(pkg)
 	switch l.Kind {
 	case facts.LockYum:
@@ -109,7 +109,10 @@ func unlockCommand(l facts.Lock, pkg string) string {
 	case facts.LockDNF5:
 		return "sudo dnf5 versionlock delete " + name
 	case facts.LockExcl:
-		return "sudo yum --disableexcludes=all install " + pkg
+		if manager == "dnf5" {
+			return "sudo dnf5 '--setopt=disable_excludes=*' install " + pkg
+		}
+		return "sudo " + manager + " --disableexcludes=all install " + pkg
 	case facts.LockApt:
 		return "sudo apt-mark unhold " + l.Entry
 	case facts.LockZypper:

@@ -192,6 +192,9 @@ func evalOwner(f *facts.Facts) finding.Verdict {
 	if len(folders) == 0 {
 		return finding.Skipf("no synced folder of type virtualbox is recorded for this machine")
 	}
+	if len(m.Wanted) < len(folders) {
+		return finding.Skipf("Vagrant recorded no owners for this machine's folders")
+	}
 	return finding.Passf("%d folders", len(folders))
 }
 

@@ -36,7 +36,7 @@ func evalEndOfLife(f *facts.Facts) finding.Verdict {
 		return eolVerdict(sys, moved)
 	}
 	if eol, ok := knowledge.EndOfLife(sys.ID, sys.VersionID); ok {
-		return finding.Passf("%s is past its end of life (%s); its repositories point elsewhere already", sys.Pretty, eol.EOL)
+		return finding.Passf("%s is past its end of life (%s); its repositories point elsewhere already", sys.Pretty, eol.Of(sys.Pretty).EOL)
 	}
 	return finding.Passf("%d repositories", len(repos.List))
 }
@@ -48,15 +48,47 @@ func eolVerdict(sys facts.System, moved []facts.Repo) finding.Verdict {
 	}
 	v := finding.Failf("%s is past its end of life and its repositories have moved", sys.Pretty)
 	if eol, ok := knowledge.EndOfLife(sys.ID, sys.VersionID); ok {
+		eol = eol.Of(sys.Pretty)
 		v = finding.Failf("%s reached its end of life on %s and its repositories have moved", sys.Pretty, eol.EOL).Diff(eol.Archive, strings.Join(ids, ", "))
 	}
 	return v
 }
 
 var _ = register(Check{
+	ID: "repositories.old_minor", Title: "The repositories still hold the running kernel's minor release", Target: OnGuest, Severity: finding.Major,
+	Rows: []string{"L15"}, Needs: with(facts.KeyResolve), After: []string{reachable}, VirtualBoxOnly: true, Fix: "kernel.devel",
+	Why: "Rocky Linux and AlmaLinux keep only the newest minor release in their repositories. A box built from an older one asks for a kernel-devel that " +
+		"has moved to the vault: `Unable to find a match: kernel-devel-…`.",
+	Looks:  "el9_2 in uname -r against the kernels that the repositories offer",
+	Source: "guest-catalogue L15",
+	Eval:   evalOldMinor,
+})
+
+func evalOldMinor(f *facts.Facts) finding.Verdict {
+	needed, err := assess.NeededPackages(f)
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	if len(needed) == 0 {
+		return finding.Passf("nothing has to be installed now")
+	}
+	if _, err := f.Guest.Resolve.Get(); err != nil {
+		return finding.Cannot(err)
+	}
+	old, is := assess.OldMinorOf(f)
+	if !is {
+		return finding.Passf("the running kernel is not of an older minor release")
+	}
+	return finding.Failf("the running kernel is of release %s; the repositories hold only %s, so %s is not to be had there", old.Running, old.Offered, needed[0]).
+		Diff("kernel-devel of "+old.Running, "kernels of "+old.Offered).
+		Advise("keep the running kernel: take its kernel-devel from the vault, in the guest",
+			"sudo dnf --repofrompath=vault,"+old.Vault+" --setopt=vault.gpgcheck=1 install "+needed[0])
+}
+
+var _ = register(Check{
 	ID: "repositories.answer", Title: "The repositories answer", Target: OnGuest, Severity: finding.Major,
 	Rows: []string{"L9", "L11", "L13", "L14", "L16", "L17"}, Needs: with(facts.KeyRepos, facts.KeyResolve), After: []string{reachable}, VirtualBoxOnly: true,
-	CausedBy: []string{"repositories.end_of_life", "clock.skew"},
+	CausedBy: []string{"repositories.end_of_life", "clock.skew"}, Fix: "repositories.refresh",
 	Why:      "When a repository does not answer, no package can be installed, whatever else is right.",
 	Looks:    "getent hosts for the hosts of enabled repositories; what the package manager says to `install --assumeno`, within 60 s",
 	Source:   "guest-catalogue L9-L17",
@@ -76,8 +108,7 @@ func evalAnswer(f *facts.Facts) finding.Verdict {
 		return finding.Cannot(err)
 	}
 	if dead := deadHosts(repos); len(dead) > 0 {
-		return finding.Failf("these hosts of enabled repositories do not resolve in the guest: %s", strings.Join(dead, ", ")).
-			Diff("an address", "none").Advise("look at the guest's name service", "getent hosts "+dead[0]+"; cat /etc/resolv.conf")
+		return deadVerdict(f, dead)
 	}
 	res, err := f.Guest.Resolve.Get()
 	if err != nil {
@@ -90,6 +121,16 @@ func evalAnswer(f *facts.Facts) finding.Verdict {
 		}
 	}
 	return finding.Passf("%d hosts resolve", len(repos.Hosts))
+}
+
+// deadVerdict: a dead third-party host does no harm where the package manager goes on without it.
+func deadVerdict(f *facts.Facts, dead []string) finding.Verdict {
+	v := finding.Failf("these hosts of enabled repositories do not resolve in the guest: %s", strings.Join(dead, ", "))
+	res := f.Guest.Resolve.Or(facts.Resolve{})
+	if len(res.DevelFor) > 0 || slices.ContainsFunc(res.Candidates, func(c facts.Candidate) bool { return c.State == facts.CandAvailable }) {
+		v = finding.Warnf("these hosts of enabled repositories do not resolve in the guest, the package manager works without them: %s", strings.Join(dead, ", "))
+	}
+	return v.Diff("an address", "none").Advise("look at the guest's name service", "getent hosts "+dead[0]+"; cat /etc/resolv.conf")
 }
 
 // deadHosts are hosts that do not resolve, of enabled repositories.

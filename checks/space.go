@@ -28,12 +28,16 @@ func evalSpace(f *facts.Facts) finding.Verdict {
 	}
 	needed, err := assess.BuildNeeded(f)
 	building := err == nil && needed
+	out := finding.Passf("%d file systems", len(list))
 	for _, s := range list {
-		if v, bad := judgeSpace(s, building); bad {
+		switch v, bad := judgeSpace(s, building); {
+		case bad && v.Status == finding.Fail:
 			return v
+		case bad && out.Status == finding.Pass:
+			out = v
 		}
 	}
-	return finding.Passf("%d file systems", len(list))
+	return out
 }
 
 // judgeSpace: a full disk fails always; too little for an installation fails only when one is due.
@@ -42,17 +46,18 @@ func judgeSpace(s facts.Space, building bool) (finding.Verdict, bool) {
 	switch {
 	case want == 0 || s.TotalKB == 0:
 		return finding.Verdict{}, false
-	case s.ReadOnly && s.Path != "/boot":
+	case s.ReadOnly && s.Path != "/boot" && (building || s.Path != "/usr"):
 		return finding.Failf("%s is mounted read-only", s.Path).Diff("writable", "ro").
 			Advise("look why in the guest", "sudo dmesg | grep -i -E 'remount|I/O error'"), true
 	case s.FreeKB < 2<<10, building && s.FreeKB < want:
-		if building {
-			want = max(want, 2<<10)
-		} else {
+		if !building {
 			want = 2 << 10
 		}
-		return finding.Failf("%s has %s left", s.Path, mib(s.FreeKB)).Diff("at least "+mib(want), mib(s.FreeKB)).
-			Advise("see what fills it, in the guest", spaceCommand(s)), true
+		v := finding.Failf("%s has %s left", s.Path, mib(s.FreeKB))
+		if s.Path == "/boot" && (!building || s.FreeKB > 10<<10) { // only a new initramfs or kernel goes there
+			v = finding.Warnf("%s has %s left", s.Path, mib(s.FreeKB))
+		}
+		return v.Diff("at least "+mib(want), mib(s.FreeKB)).Advise("see what fills it, in the guest", spaceCommand(s)), true
 	}
 	return finding.Verdict{}, false
 }

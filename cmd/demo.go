@@ -29,7 +29,7 @@ type demoGuest interface {
 
 // startDemo boots the founding case. A nil *demo.Guest must not become a guest that is not nil.
 func startDemo(ctx context.Context) (demoGuest, error) {
-	g, err := demo.Start(ctx, demo.Founding())
+	g, err := demo.Start(ctx, demo.Founding().With(demo.ReposWork))
 	if err != nil {
 		return nil, err
 	}

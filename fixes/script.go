@@ -3,6 +3,7 @@ package fixes
 import (
 	_ "embed" // the shell library and the scripts
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -186,7 +187,17 @@ func relockLines(content string, entries []facts.Lock, to map[string]string) str
 		}
 		lines[e.Line-1] = newEntry(lock, dialect, release)
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(withoutTwins(lines, to), "\n")
+}
+
+// withoutTwins: two locked kernels become one and the same line, which is needed only once.
+func withoutTwins(lines []string, to map[string]string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(lines, func(line string) bool {
+		twin := seen[line] && slices.ContainsFunc(slices.Collect(maps.Values(to)), func(release string) bool { return strings.Contains(line, release) })
+		seen[line] = true
+		return twin
+	})
 }
 
 func newEntry(l version.Lock, d version.Dialect, release string) string {

@@ -26,7 +26,7 @@ type Target struct {
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 
-	fix string
+	// seq numbers the actions of this run; it names the folders of jobs.
 	seq int
 }
 
@@ -36,19 +36,24 @@ var ErrStopped = errors.New("stopped before this step began; nothing of it was c
 // ErrStillRunning means that the wait was given up while the job goes on in the guest. The text says how to look.
 var ErrStillRunning = errors.New("still running in the guest")
 
+// ErrNotRecorded means that the journal could not be written and this action was therefore not begun.
+var ErrNotRecorded = errors.New("not done, because the journal could not be written")
+
 // Do executes one action on behalf of a fix: records it with its inverse, makes it, records how it ended.
-// Errors: ErrStopped (not begun), errors that wrap guest.ErrUnknownOutcome or ErrStillRunning (observe
-// before anything else), others (it failed; the text says at which step).
+// Errors: ErrStopped and ErrNotRecorded (not begun), errors that wrap guest.ErrUnknownOutcome, ErrStillRunning or
+// ErrJobGone (observe before anything else), others (it failed; the text says at which step).
 func Do(ctx context.Context, t *Target, fix string, a Action) error {
 	if t.stopped() {
 		return ErrStopped
 	}
-	t.fix = fix
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w (%w)", ErrStopped, err)
+	}
 	t.seq++
 	e := Entry{Time: t.now(), Run: t.RunID, Machine: t.Machine, Fix: fix, Title: a.Title(),
 		Text: a.String(), Undo: a.Inverse(), State: "begin"}
-	if err := t.Journal.Record(e); err != nil {
-		return fmt.Errorf("%s: not done, because the journal could not be written: %w", a.Title(), err)
+	if err := t.record(e); err != nil {
+		return fmt.Errorf("%s: %w: %w", a.Title(), ErrNotRecorded, err)
 	}
 	t.say(a.Title())
 	err := a.apply(ctx, t)
@@ -56,7 +61,17 @@ func Do(ctx context.Context, t *Target, fix string, a Action) error {
 	if err != nil {
 		e.State, e.Error = endState(err), err.Error()
 	}
-	return errors.Join(err, t.Journal.Record(e))
+	if jerr := t.record(e); jerr != nil {
+		err = errors.Join(err, fmt.Errorf("%s: it ended, but how could not be written to the journal: %w", a.Title(), jerr))
+	}
+	return err
+}
+
+func (t *Target) record(e Entry) error {
+	if t.Journal == nil {
+		return errors.New("there is none")
+	}
+	return t.Journal.Record(e)
 }
 
 func endState(err error) string {

@@ -2,6 +2,8 @@ package action
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path"
@@ -11,18 +13,26 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 )
 
-// putScript is one line because it travels as an argument. $1 file, $2 mode, $3 expected sha256 or empty, $4 backup or empty.
-const putScript = `set -eu; umask 077; f=$1; if [ -L "$f" ]; then f=$(readlink -f "$f"); fi; t="$f.boxdoctor-new"; cat >"$t"; ` +
-	`if [ -n "$3" ]; then have=$(sha256sum <"$f" | cut -c1-64); ` +
-	`if [ "$have" != "$3" ]; then rm -f "$t"; echo "$f changed since it was read: nothing was written" >&2; exit 9; fi; ` +
-	`mkdir -p "$(dirname "$4")"; cp -p "$f" "$4"; ` +
-	`elif [ -e "$f" ]; then rm -f "$t"; echo "$f exists: nothing was written" >&2; exit 9; fi; ` +
+// putScript is one line because it travels as an argument. $1 file, $2 mode, $3 expected sha256 or empty, $4 backup
+// or empty, $5 sha256 of the new content: a cut link looks like the end of the input, and half a file must not
+// take the place of a whole one.
+const putScript = `set -eu; umask 077; f=$1; if [ -L "$f" ]; then f=$(readlink -f "$f"); fi; t="$f.boxdoctor-new"; ` +
+	`trap 'rm -f "$t"' EXIT; trap 'exit 143' HUP INT TERM; cat >"$t"; ` +
+	`if [ "$(sha256sum <"$t" | cut -c1-64)" != "$5" ]; then echo "the new content of $f arrived incomplete: nothing was written" >&2; exit 9; fi; ` +
+	`if [ -n "$3" ]; then ` +
+	`if [ ! -e "$f" ]; then echo "$f is gone since it was read: nothing was written" >&2; exit 9; fi; ` +
+	`have=$(sha256sum <"$f" | cut -c1-64); ` +
+	`if [ "$have" != "$3" ]; then echo "$f changed since it was read: nothing was written" >&2; exit 9; fi; ` +
+	`if [ -n "$4" ]; then mkdir -p "$(dirname "$4")"; cp -p "$f" "$4"; fi; ` +
+	`elif [ -e "$f" ]; then echo "$f exists: nothing was written" >&2; exit 9; fi; ` +
 	`chmod "$2" "$t"; mv -f "$t" "$f"; if command -v restorecon >/dev/null 2>&1; then restorecon "$f" || true; fi`
 
 func (p PutFile) apply(ctx context.Context, t *Target) error {
+	sum := sha256.Sum256([]byte(p.Content))
 	_, err := t.Guest.Run(ctx, guest.Cmd{
 		Name: p.Title(), Sudo: true, Timeout: time.Minute,
-		Argv:  []string{"sh", "-c", putScript, "sh", p.Path, fmt.Sprintf("%04o", p.Mode.Perm()), p.WasSHA256, p.Backup},
+		Argv: []string{"sh", "-c", putScript, "sh", p.Path, fmt.Sprintf("%04o", p.Mode.Perm()), p.WasSHA256, p.Backup,
+			hex.EncodeToString(sum[:])},
 		Stdin: strings.NewReader(p.Content),
 	})
 	return err
@@ -43,6 +53,11 @@ echo "$d"
 const takeScript = `set -eu
 mv -f "$1/$2" "$3"
 rmdir "$1"
+if [ -L "$3" ] || [ ! -f "$3" ]; then
+	rm -f "$3"
+	echo "what arrived is no ordinary file: it was deleted and not run" >&2
+	exit 9
+fi
 chown 0:0 "$3"
 chmod 0600 "$3"
 have=$(sha256sum <"$3" | cut -c1-64)
@@ -77,6 +92,9 @@ func (u Upload) apply(ctx context.Context, t *Target) error {
 	}
 	_, err = t.Guest.Run(ctx, guest.Cmd{Name: "check the upload in the guest", Sudo: true, Timeout: 5 * time.Minute,
 		Script: takeScript, Args: []string{drop, name, u.Remote, u.SHA256}})
+	if err != nil {
+		t.dropAway(ctx, drop)
+	}
 	return err
 }
 

@@ -52,6 +52,9 @@ var ErrJobGone = errors.New("the job ended without an exit status (power cut or 
 func (j Job) apply(ctx context.Context, t *Target) error {
 	dir := fmt.Sprintf("%s/%s-%d", JobRoot, t.RunID, t.seq)
 	if err := startJob(ctx, t, j, dir); err != nil {
+		if errors.Is(err, guest.ErrUnknownOutcome) {
+			return fmt.Errorf("%w; if it was started, it goes on by itself: %s", err, lookWith(dir))
+		}
 		return err
 	}
 	limit := j.Timeout
@@ -70,17 +73,51 @@ func (j Job) apply(ctx context.Context, t *Target) error {
 	return nil
 }
 
-// startJob is safe to repeat: a folder that already holds a started job is left alone.
+// Await follows a job of an earlier run, by the id that the probe gives it, until it has ended; how it ended is
+// for the next observation to tell. It changes nothing, so Stop ends it at once (ErrStopped). ErrStillRunning:
+// the limit is over or the guest does not answer any more.
+func Await(ctx context.Context, t *Target, id string, limit time.Duration) error {
+	ctx, cancel := withStop(ctx, t.Stop)
+	defer cancel()
+	ctx, cancelLimit := context.WithTimeout(ctx, limit)
+	defer cancelLimit()
+	_, _, err := waitJob(ctx, t, "the job "+id+" of an earlier run", JobRoot+"/"+id)
+	switch {
+	case errors.Is(err, ErrJobGone):
+		return nil
+	case err != nil && t.stopped():
+		return fmt.Errorf("%w (%w)", ErrStopped, err)
+	}
+	return err
+}
+
+// startTries bounds how often a start with an unknown outcome is repeated.
+const startTries = 3
+
+// startJob is safe to repeat, because the guest lets only one start of a folder win. Once the outcome of one try
+// is unknown, only a success makes it known again.
 func startJob(ctx context.Context, t *Target, j Job, dir string) error {
 	cmd := guest.Cmd{Name: "start " + j.Name, Sudo: true, Timeout: time.Minute,
 		Script: jobScript(j, t.RunID), Args: append([]string{dir}, j.Args...)}
-	_, err := t.Guest.Run(ctx, cmd)
-	if errors.Is(err, guest.ErrUnknownOutcome) && ctx.Err() == nil {
-		if err = reconnect(ctx, t); err == nil {
-			_, err = t.Guest.Run(ctx, cmd)
+	var unknown error
+	for range startTries {
+		_, err := t.Guest.Run(ctx, cmd)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, guest.ErrUnknownOutcome):
+			unknown = err
+		case unknown == nil:
+			return err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if rerr := reconnect(ctx, t); rerr != nil {
+			return fmt.Errorf("%w (no new connection: %v)", unknown, rerr)
 		}
 	}
-	return err
+	return unknown
 }
 
 // jobScript carries the job's script as a here-document whose delimiter a guest cannot guess.
@@ -89,41 +126,83 @@ func jobScript(j Job, nonce string) string {
 	return "job_script() { cat <<'" + mark + "'\n" + j.Lib + "\n" + strings.TrimRight(j.Script, "\n") + "\n" + mark + "\n}\n" + jobStart
 }
 
+// follower is the wait for one job.
+type follower struct {
+	t         *Target
+	name, dir string
+	// offset is the first byte of the log that was not printed yet, counting from 1.
+	offset int
+	tail   string
+	// answered is when the guest last said how the job stands.
+	answered time.Time
+}
+
 // waitJob looks at the job until it has ended, reconnecting over lost links. It returns the exit status and
 // the end of the output.
 func waitJob(ctx context.Context, t *Target, name, dir string) (int, string, error) {
-	var tail string
-	offset, pause := 1, 200*time.Millisecond
-	for {
-		st, err := pollJob(ctx, t, name, dir, offset)
-		switch {
-		case err != nil && ctx.Err() != nil:
-			return 0, tail, stillRunning(name, dir, err)
-		case err != nil:
-			if err := reconnect(ctx, t); err != nil {
-				return 0, tail, stillRunning(name, dir, err)
-			}
-			continue
+	f := &follower{t: t, name: name, dir: dir, offset: 1, answered: t.now()}
+	for pause := 200 * time.Millisecond; ; pause = min(pause*3/2, 2*time.Second) {
+		st, err := f.look(ctx)
+		if err != nil {
+			err = f.mend(ctx, err)
 		}
-		offset += len(st.output)
-		tail = keepTail(tail + st.output)
-		t.print(st.output)
 		switch {
+		case err != nil:
+			return 0, f.tail, stillRunning(name, dir, err)
 		case st.state == "done":
-			return st.code, tail, nil
+			return st.code, f.tail, nil
 		case st.state == "gone":
-			return 0, tail, fmt.Errorf("%s: %w", name, ErrJobGone)
+			return 0, f.tail, fmt.Errorf("%s: %w; what it printed: sudo cat %s/log", name, ErrJobGone, shell.Quote(dir))
 		}
 		if err := t.sleep(ctx, pause); err != nil {
-			return 0, tail, stillRunning(name, dir, err)
+			return 0, f.tail, stillRunning(name, dir, err)
 		}
-		pause = min(pause*3/2, 2*time.Second)
 	}
 }
 
+// mend decides after a look that failed whether to look again: not after the end of the wait, nor when the guest
+// has not answered for reconnectFor. An answer that makes no sense is no reason for a new connection.
+func (f *follower) mend(ctx context.Context, failed error) error {
+	var exit *guest.ExitError
+	switch {
+	case ctx.Err() != nil, f.t.now().Sub(f.answered) > reconnectFor:
+		return failed
+	case errors.As(failed, &exit), errors.Is(failed, errAnswer):
+		return nil
+	}
+	return reconnect(ctx, f.t)
+}
+
 func stillRunning(name, dir string, cause error) error {
-	return fmt.Errorf("%s: %w (%v); it goes on by itself, look with: sudo tail -f %s/log; the next `boxdoctor fix` takes up its result",
-		name, ErrStillRunning, cause, shell.Quote(dir))
+	return fmt.Errorf("%s: %w (%w); it goes on by itself, %s; the next `boxdoctor fix` waits for it and takes up its result",
+		name, ErrStillRunning, cause, lookWith(dir))
+}
+
+func lookWith(dir string) string { return "look with: sudo tail -f " + shell.Quote(dir) + "/log" }
+
+const (
+	// pollBytes is how much of the log one look brings at most (job_poll.sh).
+	pollBytes = 256 << 10
+	// flushLooks bounds what is still read of a job that has ended: 16 MiB.
+	flushLooks = 64
+)
+
+// look asks once, and again without a pause while there is more to read of a job that has ended: the end of its
+// output is what people need.
+func (f *follower) look(ctx context.Context) (jobState, error) {
+	for n := 1; ; n++ {
+		st, err := pollJob(ctx, f.t, f.name, f.dir, f.offset)
+		if err != nil {
+			return jobState{}, err
+		}
+		f.answered = f.t.now()
+		f.offset += len(st.output)
+		f.tail = keepTail(f.tail + st.output)
+		f.t.print(st.output)
+		if st.state == "running" || len(st.output) < pollBytes || n == flushLooks {
+			return st, nil
+		}
+	}
 }
 
 type jobState struct {
@@ -132,6 +211,9 @@ type jobState struct {
 	output string
 }
 
+var errAnswer = errors.New("unexpected answer")
+
+// pollJob asks how the job stands. An empty exit status is what a power cut leaves of a file just written: gone.
 func pollJob(ctx context.Context, t *Target, name, dir string, offset int) (jobState, error) {
 	res, err := t.Guest.Run(ctx, guest.Cmd{Name: "look at " + name, Sudo: true, Timeout: 30 * time.Second,
 		Script: jobPoll, Args: []string{dir, strconv.Itoa(offset)}})
@@ -141,13 +223,15 @@ func pollJob(ctx context.Context, t *Target, name, dir string, offset int) (jobS
 	head, rest, ok := strings.Cut(string(res.Stdout), "\n")
 	word, num, _ := strings.Cut(head, " ")
 	if !ok || (word != "running" && word != "done" && word != "gone") {
-		return jobState{}, fmt.Errorf("step %q: unexpected answer %.80q", "look at "+name, head)
+		return jobState{}, fmt.Errorf("step %q: %w %.80q", "look at "+name, errAnswer, head)
 	}
-	code := -1
-	if n, err := strconv.Atoi(num); err == nil {
-		code = n
+	st := jobState{state: word, code: -1, output: rest}
+	if word == "done" {
+		if st.code, err = strconv.Atoi(num); err != nil {
+			st.state = "gone"
+		}
 	}
-	return jobState{state: word, code: code, output: rest}, nil
+	return st, nil
 }
 
 // reconnect dials until the guest answers or reconnectFor is over.

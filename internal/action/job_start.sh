@@ -7,18 +7,39 @@ shift
 if [ -e "$dir/pid" ]; then
 	exit 0
 fi
+
+# prune keeps the folders of the 20 jobs that ended last, for people; a job that has no exit status is left alone.
+prune() {
+	ended=0
+	for old in $(ls -1t "$1" 2>/dev/null); do
+		if [ -f "$1/$old/rc" ]; then
+			ended=$((ended + 1))
+			if [ "$ended" -gt 20 ]; then
+				rm -rf "${1:?}/$old"
+			fi
+		fi
+	done
+}
+prune "${dir%/*}" || true
+
+# A start whose link was cut is repeated, perhaps while the first one is still at work: files are put in place
+# in one step, and the job belongs to whoever makes the folder "claim" first.
 mkdir -p "$dir"
-job_script >"$dir/script"
-cat >"$dir/run" <<'RUN'
+job_script >"$dir/script.$$"
+mv -f "$dir/script.$$" "$dir/script"
+cat >"$dir/run.$$" <<'RUN'
 dir=$1
 shift
+mkdir "$dir/claim" 2>/dev/null || exit 0
 echo $$ >"$dir/pid.new"
 mv "$dir/pid.new" "$dir/pid"
+cd /
+umask 022
 sh "$dir/script" "$@" >"$dir/log" 2>&1 </dev/null
 echo $? >"$dir/rc.new"
 mv "$dir/rc.new" "$dir/rc"
 RUN
-: >"$dir/log"
+mv -f "$dir/run.$$" "$dir/run"
 if command -v setsid >/dev/null 2>&1; then
 	setsid sh "$dir/run" "$dir" "$@" >/dev/null 2>&1 </dev/null &
 else

@@ -10,8 +10,10 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 )
 
-// rebootScript asks for a restart that outlives the session: the link is cut before an answer could come.
+// rebootScript asks for a restart that outlives the session: the link is cut before an answer could come. Where
+// sudo needs a terminal, the end of the session hangs up whatever does not ignore it.
 const rebootScript = `set -u
+trap '' HUP
 ask() {
 	sleep 1
 	if command -v systemctl >/dev/null 2>&1 && [ -d /run/systemd/system ]; then
@@ -87,10 +89,19 @@ func waitOtherBoot(ctx context.Context, t *Target, old string, limit time.Durati
 			return id, nil
 		}
 		if err := t.sleep(ctx, time.Second); err != nil {
-			return identity{}, fmt.Errorf("reboot: the guest did not come back with another boot id within %s (%w; last look: %v); "+
-				"look at its console in VirtualBox", limit, guest.ErrUnknownOutcome, last)
+			return identity{}, notBack(err, last, limit)
 		}
 	}
+}
+
+// notBack says that the wait for another boot id ended, by the deadline or by the person.
+func notBack(ended, last error, limit time.Duration) error {
+	if errors.Is(ended, context.Canceled) {
+		return fmt.Errorf("reboot: asked for, but the wait was ended before the guest came back (%w; %w; last look: %v)",
+			guest.ErrUnknownOutcome, ended, last)
+	}
+	return fmt.Errorf("reboot: the guest did not come back with another boot id within %s (%w; %w; last look: %v); "+
+		"look at its console in VirtualBox", limit, guest.ErrUnknownOutcome, ended, last)
 }
 
 func freshIdentity(ctx context.Context, t *Target) (identity, error) {

@@ -35,9 +35,10 @@ func WantedMounts(f *facts.Facts, m facts.Mounts) []facts.SyncedFolder {
 	return out
 }
 
-// MountedAt tells whether the wanted share lies on its path.
+// MountedAt tells whether the wanted share lies on its path. Old Guest Additions write "none" where newer ones
+// write the share's name.
 func MountedAt(m facts.Mounts, w facts.SyncedFolder) bool {
 	return slices.ContainsFunc(m.VBoxSF, func(mt facts.Mount) bool {
-		return path.Clean(mt.Target) == path.Clean(w.GuestPath) && mt.Source == w.Name
+		return path.Clean(mt.Target) == path.Clean(w.GuestPath) && (mt.Source == w.Name || mt.Source == "none")
 	})
 }

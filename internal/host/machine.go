@@ -88,6 +88,8 @@ func (ob *observer) withSettings(vm vmInfo) vmInfo {
 func (ob *observer) examine(ctx context.Context, m machineDir) Machine {
 	out := ob.blank(m.Name)
 	out.Host.Folders = readFolders(filepath.Join(m.Dir, "synced_folders"))
+	data := filepath.Dir(filepath.Dir(filepath.Dir(m.Dir)))
+	out.ActionLock = actionLockPath(ob.vagrantHome(), ob.facts.ProjectRoot.Or(""), ob.Getenv("VAGRANT_VAGRANTFILE"), data, m.Name)
 	if m.IDProblem != nil {
 		return out.refuse(ClassConfig, "", m.IDProblem)
 	}

@@ -59,6 +59,8 @@ type Machine struct {
 	Facts facts.Machine
 	// Host is the inventory's host facts completed for this machine (VM, Folders).
 	Host facts.Host
+	// ActionLock is the file that Vagrant locks while it works on the machine; empty for guests given by address.
+	ActionLock string
 	// SSH is how to reach it; meaningful when Problem is nil.
 	SSH sshguest.Config
 	// Problem is why it cannot be reached at all (named but not running, no forward, no such name), or nil.

@@ -1,6 +1,11 @@
 package report
 
-import "github.com/boxdoctor/boxdoctor/internal/finding"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/boxdoctor/boxdoctor/internal/finding"
+)
 
 // place is a finding's position in a report.
 type place struct{ machine, finding int }
@@ -8,7 +13,7 @@ type place struct{ machine, finding int }
 // folded tells which findings are shown below another one, their root cause.
 type folded struct {
 	ms []finding.Machine
-	// under lists the symptoms of a root cause in the report's order; isSymptom is the reverse.
+	// under lists the symptoms of a root cause, the nearest to it first; isSymptom is the reverse.
 	under     map[place][]place
 	isSymptom map[place]bool
 }
@@ -18,30 +23,34 @@ type folded struct {
 // step before: nothing is ever hidden below something that is not printed.
 func fold(ms []finding.Machine) folded {
 	f := folded{ms: ms, under: map[place][]place{}, isSymptom: map[place]bool{}}
+	far := map[place]int{}
 	for mi, m := range ms {
 		for fi := range m.Findings {
 			p := place{mi, fi}
-			if root := f.root(p); shown(f.at(p).Status) && root != p {
+			if root, steps := f.root(p); shown(f.at(p).Status) && root != p {
 				f.under[root] = append(f.under[root], p)
-				f.isSymptom[p] = true
+				f.isSymptom[p], far[p] = true, steps
 			}
 		}
+	}
+	for _, symptoms := range f.under {
+		slices.SortStableFunc(symptoms, func(a, b place) int { return cmp.Compare(far[a], far[b]) })
 	}
 	return f
 }
 
 func (f folded) at(p place) finding.Finding { return f.ms[p.machine].Findings[p.finding] }
 
-// root follows CausedBy; a circle has no root and leaves the finding where it is.
-func (f folded) root(start place) place {
+// root follows CausedBy and counts the steps; a circle has no root and leaves the finding where it is.
+func (f folded) root(start place) (root place, steps int) {
 	seen := map[place]bool{start: true}
 	for p := start; ; {
 		next, ok := f.cause(p)
 		if !ok {
-			return p
+			return p, len(seen) - 1
 		}
 		if seen[next] {
-			return start
+			return start, 0
 		}
 		seen[next] = true
 		p = next
