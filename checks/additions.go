@@ -142,7 +142,7 @@ func names(ps []facts.Package) string {
 
 var _ = register(Check{
 	ID: "additions.leftovers", Title: "No leftovers of earlier installations", Target: OnGuest, Severity: finding.Minor,
-	Rows: []string{"S2", "S3", "T2"}, Needs: []facts.Key{facts.KeyAdditions}, After: []string{reachable}, VirtualBoxOnly: true, Fix: "additions.leftovers",
+	Rows: []string{"S2", "S3", "T2"}, Needs: with(), After: []string{reachable}, VirtualBoxOnly: true, Fix: "additions.leftovers",
 	Why:    "A half installation (no config, or no filelist) makes the next installer ask a question or abort with `Failed to remove existing installation.  Aborting...`.",
 	Looks:  "/opt/VBoxGuestAdditions-* against INSTALL_DIR and filelist below /var/lib/VBoxGuestAdditions",
 	Source: "guest-catalogue S2, S3",
@@ -158,6 +158,9 @@ func evalLeftovers(f *facts.Facts) finding.Verdict {
 	switch {
 	case len(stray) > 0 && !ga.HasConfig:
 		return finding.Failf("half an installation without a record: %s", strings.Join(stray, ", "))
+	case ga.HasConfig && !ga.HasFilelist && !installDue(f):
+		return finding.Warnf("the installation's list of files is missing; it works, but the next installer will not be able to remove it").
+			Diff("/var/lib/VBoxGuestAdditions/filelist", "nothing")
 	case ga.HasConfig && !ga.HasFilelist:
 		return finding.Failf("the installation's list of files is missing, so the installer cannot remove it").
 			Diff("/var/lib/VBoxGuestAdditions/filelist", "nothing")
@@ -165,6 +168,13 @@ func evalLeftovers(f *facts.Facts) finding.Verdict {
 		return finding.Warnf("leftovers of other versions: %s", strings.Join(stray, ", "))
 	}
 	return finding.Passf("none")
+}
+
+// installDue tells whether Guest Additions have to be installed over those that are there. Not known counts as
+// due: what is said then is the graver of two.
+func installDue(f *facts.Facts) bool {
+	needed, err := assess.BuildNeeded(f)
+	return err != nil || needed
 }
 
 var _ = register(Check{

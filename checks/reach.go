@@ -78,13 +78,20 @@ func evalSudo(f *facts.Facts) finding.Verdict {
 		rule = "sudo visudo"
 	}
 	v := finding.Failf("sudo does not work: %s", s.Text).Diff("sudo without questions", s.State)
+	switch {
+	case s.State == facts.SudoOK && s.Text == facts.SudoByPTY:
+		return finding.Warnf("sudo works %s; Vagrant's own steps fail without config.ssh.pty", s.Text).
+			Advise("take it off in the guest", "sudo visudo   # Defaults:"+user+" !requiretty")
+	case s.State == facts.SudoOK && s.Text != "":
+		return finding.Passf("sudo works %s", s.Text)
+	}
 	switch s.State {
 	case facts.SudoRoot:
 		return finding.Passf("logged in as root")
 	case facts.SudoOK:
 		return finding.Passf("sudo works")
 	case facts.SudoPassword:
-		return v.Advise("give boxdoctor the password in a variable", "export "+sudoVariable(f.Machine.Name)+"=…").
+		return finding.Failf("sudo asks for a password (it says the same to a user who is not in sudoers)").Diff("sudo without questions", s.State).Advise("give boxdoctor the password in a variable", "export "+sudoVariable(f.Machine.Name)+"=…").
 			Advise("or let the user run sudo without one, in the guest", rule)
 	case facts.SudoTTY:
 		return v.Advise("sudoers asks for a terminal (requiretty); take it off in the guest", "sudo visudo   # Defaults:"+user+" !requiretty")

@@ -89,10 +89,10 @@ var _ = register(Check{
 	ID: "repositories.answer", Title: "The repositories answer", Target: OnGuest, Severity: finding.Major,
 	Rows: []string{"L9", "L11", "L13", "L14", "L16", "L17"}, Needs: with(facts.KeyRepos, facts.KeyResolve), After: []string{reachable}, VirtualBoxOnly: true,
 	CausedBy: []string{"repositories.end_of_life", "clock.skew"}, Fix: "repositories.refresh",
-	Why:      "When a repository does not answer, no package can be installed, whatever else is right.",
-	Looks:    "getent hosts for the hosts of enabled repositories; what the package manager says to `install --assumeno`, within 60 s",
-	Source:   "guest-catalogue L9-L17",
-	Eval:     evalAnswer,
+	Why:    "When a repository does not answer, no package can be installed, whatever else is right.",
+	Looks:  "getent hosts for the hosts of enabled repositories; what the package manager says to `install --assumeno`, within 60 s",
+	Source: "guest-catalogue L9-L17",
+	Eval:   evalAnswer,
 })
 
 func evalAnswer(f *facts.Facts) finding.Verdict {

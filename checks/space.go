@@ -95,7 +95,7 @@ func evalInodes(f *facts.Facts) finding.Verdict {
 		least = fewInodes
 	}
 	for _, s := range list {
-		if s.FreeInodes >= 0 && s.FreeInodes < least && path.Clean(s.Path) != "/boot" {
+		if s.FreeInodes >= 0 && s.FreeInodes < least && path.Clean(s.Path) != "/boot" && assess.RoomNeeded(s.Path) > 0 {
 			return finding.Failf("%s has %d inodes left", s.Path, s.FreeInodes).Diff(fmt.Sprintf("at least %d", least), fmt.Sprint(s.FreeInodes)).
 				Advise("see where the many files are, in the guest", "sudo find "+s.Mount+" -xdev -type d -size +100k")
 		}

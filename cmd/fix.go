@@ -114,6 +114,9 @@ func (a *app) runFix(ctx context.Context, o *fixOptions) error {
 	if err == nil && o.Download {
 		host.AdditionsISO, err = s.downloaded(host, ms)
 	}
+	if err == nil && !o.DryRun {
+		err = s.waitForVagrant(s.Soft, vagrantWait)
+	}
 	if err != nil {
 		return s.ended(err)
 	}

@@ -30,6 +30,8 @@ type session struct {
 	a        *app
 	progress *term.Progress
 	steps    bool // -vv: every step on stderr too
+	// inventory is what machines found.
+	inventory []host.Machine
 
 	mu      sync.Mutex
 	uploads map[string]func(done, total int64)
@@ -119,6 +121,7 @@ func (s *session) machines(reach reachFlags, names []string) ([]engine.Machine, 
 		return nil, nil, inv.Host, usagef("%v", err) // only what the user gave makes an error
 	}
 	ms := []engine.Machine{{Facts: facts.Machine{Name: engine.HostName}, Host: inv.Host}}
+	s.inventory = inv.Machines
 	for _, m := range inv.Machines {
 		named := len(names) > 0 || reach.SSH != ""
 		ms = append(ms, engine.Machine{Facts: m.Facts, Host: m.Host, Named: named, Dial: s.dialer(m)})

@@ -18,7 +18,7 @@ const buildTimeout = 40 * time.Minute
 var _ = register(Fix{
 	ID: "additions.install", Title: "Install the Guest Additions of the host's VirtualBox", Impact: RestartsService,
 	Clears: []string{"additions.installed", "additions.version", "modules.built", "modules.origin", "mount.helper", "kernel.next_boot"},
-	After:  []string{"repositories.archive", "kernel.devel", "kernel.reboot", "tools.install", "additions.remove_packages", "additions.leftovers"},
+	After:  []string{"repositories.archive", "repositories.refresh", "kernel.devel", "kernel.reboot", "tools.install", "additions.remove_packages", "additions.leftovers"},
 	Rows:   []string{"H3", "S5", "V1", "V4", "K3"},
 	Why: "The ISO of the host's VirtualBox goes up by SFTP into a root-only folder, is hashed again there, mounted read-only on a private folder and run " +
 		"with --nox11. Its exit status proves nothing and is not believed: what counts is what is observed afterwards.",
@@ -211,7 +211,7 @@ func planNextKernel(in Input) ([]action.Action, error) {
 var _ = register(Fix{
 	ID: "additions.remove_packages", Title: "Remove the distribution's Guest Additions packages", Impact: ChangesPackages,
 	Clears: []string{"additions.distro_packages"},
-	After:  []string{"locks.restore", "kernel.devel", "tools.install", "repositories.archive"},
+	After:  []string{"locks.restore", "kernel.devel", "kernel.reboot", "tools.install", "repositories.archive", "repositories.refresh"},
 	Rows:   []string{"S1", "S13", "V15"},
 	Why:    "They and Oracle's installer overwrite each other's files, and the installer asks a question that nobody answers.",
 	Plan:   planRemovePackages,
@@ -222,8 +222,8 @@ func planRemovePackages(in Input) ([]action.Action, error) {
 	if len(pk) == 0 {
 		return nil, nil
 	}
-	if in.ISO.Path == "" {
-		return nil, errors.New("the distribution's packages are removed only when a Guest Additions ISO is at hand to replace them: give one with --iso FILE")
+	if err := replaceable(in); err != nil {
+		return nil, fmt.Errorf("the distribution's packages are removed only when they can be replaced: %w", err)
 	}
 	var names []string
 	for _, p := range pk {
@@ -232,6 +232,19 @@ func planRemovePackages(in Input) ([]action.Action, error) {
 	tr := transaction{in: in, name: "remove " + strings.Join(names, " ")}
 	tr.commands = [][]string{append(removeCommand(manager(in)), names...)}
 	return tr.actions(), nil
+}
+
+// replaceable says why what is installed could not be replaced by the host's Guest Additions: taking it away would
+// then leave the guest with less than it has.
+func replaceable(in Input) error {
+	host, _, err := assess.HostVersion(in.Facts)
+	if err != nil {
+		return err
+	}
+	if err := fitting(in.ISO, host.Number); err != nil {
+		return err
+	}
+	return canBuild(in)
 }
 
 func removeCommand(manager string) []string {
@@ -249,6 +262,7 @@ func removeCommand(manager string) []string {
 var _ = register(Fix{
 	ID: "additions.leftovers", Title: "Move leftovers of earlier installations aside", Impact: Harmless,
 	Clears: []string{"additions.leftovers"},
+	After:  []string{"kernel.devel", "kernel.reboot", "tools.install"},
 	Rows:   []string{"S2", "S3", "T2"},
 	Why:    "Half installations keep the installer from working. They are moved into the backup folder, not deleted.",
 	Plan:   planLeftovers,
@@ -261,6 +275,9 @@ func planLeftovers(in Input) ([]action.Action, error) {
 	}
 	dirs := assess.StrayDirs(ga)
 	if ga.HasConfig && !ga.HasFilelist {
+		if err := replaceable(in); err != nil {
+			return nil, fmt.Errorf("the installation without a list of files is moved aside only when it can be replaced: %w", err)
+		}
 		dirs = append(dirs, "/var/lib/VBoxGuestAdditions")
 		if ga.InstallDir != "" {
 			dirs = append(dirs, ga.InstallDir)

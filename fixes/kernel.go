@@ -15,9 +15,9 @@ import (
 
 var _ = register(Fix{
 	ID: "kernel.devel", Title: "Install kernel-devel that fits the kernel", Impact: Reboots,
-	Clears: []string{"kernel.devel_missing", "locks.versionlock", "locks.exclude", "locks.hold"},
-	After:  []string{"locks.restore", "repositories.archive"},
-	Rows:   []string{"K1", "K2", "K5", "K6", "K7", "K8", "K9", "L1", "L2", "L3", "L5", "L6", "L7", "L8"},
+	Clears: []string{"kernel.devel_missing", "locks.versionlock", "locks.exclude", "locks.hold", "repositories.old_minor"},
+	After:  []string{"locks.restore", "repositories.archive", "repositories.refresh"},
+	Rows:   []string{"K1", "K2", "K5", "K6", "K7", "K8", "K9", "K11", "L15", "L1", "L2", "L3", "L5", "L6", "L7", "L8"},
 	Why: "First choice: the kernel-devel of the running kernel. When no repository has it: that of a kernel that is installed already, and a " +
 		"reboot into it. Else: the newest kernel and kernel-devel of one version, and a reboot into it. Locks that block exactly these packages " +
 		"are taken off for this one transaction and put back before any reboot, at the new version where the kernel changed.",
@@ -83,6 +83,7 @@ func planTarget(in Input, k facts.Kernel, t assess.Target) ([]action.Action, err
 		tr.uploads = files
 		tr.commands = append(tr.commands, installFiles(manager(in), remotes(tr, files)))
 	} else if len(want) > 0 {
+		tr.refresh = true
 		tr.commands = append(tr.commands, install(manager(in), hasExclude(assess.BlockingAny(in.Facts, want)), want...))
 	}
 	tr.blocks = withKernelLocks(in, t, names, assess.BlockingAny(in.Facts, want))
@@ -144,19 +145,25 @@ func bootCommands(k facts.Kernel, t assess.Target) [][]string {
 	return [][]string{{"sh", "-c", script, "sh", t.Release}}
 }
 
-// planArch: Arch has one kernel of a kind; its headers follow it, and after an upgrade the guest must restart.
+// planArch: Arch has one kernel of a kind and its headers follow it. Headers of the running kernel are installed as
+// they are; else the whole guest is upgraded, the only way that Arch supports, and must restart: until then no
+// module of the running kernel is left on the disk.
 func planArch(in Input, k facts.Kernel) ([]action.Action, error) {
 	names, err := assess.NamesFor(in.Facts, k.Running)
 	if err != nil {
 		return nil, err
 	}
 	tr := transaction{in: in, name: "install " + names.Devel}
-	tr.commands = [][]string{{"pacman", "-Syu", "--noconfirm", "--needed", names.Kernel.Kernel, names.Kernel.Devel}}
-	out := tr.actions()
-	if !in.NoReboot {
-		out = append(out, action.Reboot{})
+	if slices.Contains(in.Facts.Guest.Resolve.Or(facts.Resolve{}).DevelFor, k.Running) {
+		tr.commands = [][]string{install("pacman", false, names.Devel)}
+		return tr.actions(), nil
 	}
-	return out, nil
+	if in.NoReboot {
+		return nil, fmt.Errorf("the headers of the running kernel %s are not in the repositories any more; an upgrade would take its modules off the disk "+
+			"and needs a restart: run boxdoctor fix without --no-reboot", k.Running)
+	}
+	tr.commands = [][]string{{"pacman", "-Syu", "--noconfirm", "--needed", names.Kernel.Kernel, names.Kernel.Devel}}
+	return append(tr.actions(), action.Reboot{Timeout: 15 * time.Minute}), nil
 }
 
 // offlineReleases are the kernels for which --packages holds a devel package.

@@ -83,7 +83,8 @@ var _ = register(Fix{
 	Plan:   planServices,
 })
 
-const servicesScript = `for unit in vboxadd vboxadd-service; do
+// servicesScript knows Oracle's units, Debian's and Arch's.
+const servicesScript = `for unit in vboxadd vboxadd-service virtualbox-guest-utils vboxservice; do
 	if command -v systemctl >/dev/null 2>&1 && [ -d /run/systemd/system ]; then
 		if systemctl cat "$unit.service" >/dev/null 2>&1; then
 			run systemctl restart "$unit.service"

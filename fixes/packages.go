@@ -12,7 +12,7 @@ import (
 var _ = register(Fix{
 	ID: "tools.install", Title: "Install the build tools", Impact: ChangesPackages,
 	Clears: []string{"tools.compiler", "tools.archive", "tools.libelf"},
-	After:  []string{"locks.restore", "repositories.archive", "kernel.devel"},
+	After:  []string{"locks.restore", "repositories.archive", "repositories.refresh", "kernel.devel"},
 	Rows:   []string{"T1", "T2", "T3", "T4"},
 	Why:    "gcc, make, perl, bzip2 and tar (and libelf's headers where the kernel wants them) from the guest's own repositories.",
 	Plan:   planTools,
@@ -35,7 +35,7 @@ func planTools(in Input) ([]action.Action, error) {
 	for _, tool := range missing {
 		packages = append(packages, fam.Tools[tool])
 	}
-	tr := transaction{in: in, name: "install the build tools", blocks: toolLocks(in, packages)}
+	tr := transaction{in: in, name: "install the build tools", blocks: toolLocks(in, packages), refresh: true}
 	tr.commands = [][]string{install(manager(in), hasExclude(tr.blocks), packages...)}
 	return tr.actions(), nil
 }

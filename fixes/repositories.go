@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/assess"
@@ -40,6 +41,7 @@ func planArchive(in Input) ([]action.Action, error) {
 		return nil, nil
 	}
 	var out []action.Action
+	eol = eol.Of(sys.Pretty)
 	for _, file := range filesOf(assess.MovedRepos(sys, repos)) {
 		i := slices.IndexFunc(repos.Files, func(c facts.ConfigFile) bool { return c.Path == file })
 		if i < 0 {
@@ -50,7 +52,35 @@ func planArchive(in Input) ([]action.Action, error) {
 			out = append(out, replaceFile(in, repos.Files[i], now))
 		}
 	}
+	if len(out) > 0 && sys.Manager == "apt" {
+		out = append(out, refreshJob(in))
+	}
 	return out, nil
+}
+
+func refreshJob(in Input) action.Job {
+	return action.Job{Name: "fetch the package lists", Lib: lib, Script: "wait_idle\n" + refreshApt(in), Timeout: 10 * time.Minute,
+		Undo: "nothing to undo: apt's package lists are newer"}
+}
+
+var _ = register(Fix{
+	ID: "repositories.refresh", Title: "Fetch apt's package lists", Impact: Harmless,
+	Clears: []string{"repositories.answer"},
+	After:  []string{"locks.restore", "repositories.archive"},
+	Rows:   []string{"L16"},
+	Why:    "Many boxes of Debian and Ubuntu ship without package lists, and then apt knows no package at all: `Unable to locate package`.",
+	Plan:   planRefresh,
+})
+
+func planRefresh(in Input) ([]action.Action, error) {
+	res, err := in.Facts.Guest.Resolve.Get()
+	if err != nil || manager(in) != "apt" {
+		return nil, err
+	}
+	if !slices.ContainsFunc(res.Candidates, func(c facts.Candidate) bool { return c.State == facts.CandError }) {
+		return nil, nil
+	}
+	return []action.Action{refreshJob(in)}, nil
 }
 
 func filesOf(repos []facts.Repo) []string {
@@ -76,7 +106,7 @@ func replaceFile(in Input, old facts.ConfigFile, content string) action.PutFile 
 
 func archived(sys facts.System, eol knowledge.Release, content string) string {
 	if sys.ID == "centos" {
-		return archivedYum(sys, eol, content)
+		return archivedYum(eol, content)
 	}
 	return archivedApt(sys, eol, content)
 }
@@ -87,29 +117,71 @@ var (
 )
 
 // archivedYum comments the mirrorlist out and gives the base URL the archive's place.
-func archivedYum(sys facts.System, eol knowledge.Release, content string) string {
-	base := eol.Archive
-	if eol.StreamArchive != "" && strings.Contains(strings.ToLower(sys.Pretty), "stream") {
-		base = eol.StreamArchive
-	}
+func archivedYum(eol knowledge.Release, content string) string {
 	lines := strings.Split(content, "\n")
+	mirror := -1 // the mirrorlist of a section that has no base URL so far
 	for i, line := range lines {
 		switch m := centosURL.FindStringSubmatch(line); {
 		case m != nil:
-			lines[i] = m[1] + "baseurl=" + base + "/" + m[2]
+			lines[i], mirror = m[1]+"baseurl="+eol.Archive+"/"+m[2], -1
 		case mirrorLine.MatchString(line):
 			lines[i] = "#" + line
+			if !sectionHasURL(lines, i) {
+				mirror = i
+			}
+		}
+		if end := i == len(lines)-1 || strings.HasPrefix(strings.TrimSpace(lines[i+1]), "["); end && mirror >= 0 {
+			lines[mirror] += baseFromMirror(eol, lines[mirror])
+			mirror = -1
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// sectionHasURL looks back from line i to the head of its section for a base URL.
+func sectionHasURL(lines []string, i int) bool {
+	for ; i >= 0 && !strings.HasPrefix(strings.TrimSpace(lines[i]), "["); i-- {
+		if strings.HasPrefix(strings.TrimSpace(lines[i]), "baseurl") {
+			return true
+		}
+	}
+	return false
+}
+
+var mirrorRepo = regexp.MustCompile(`[?&]repo=([A-Za-z0-9_.-]+)`)
+
+// baseFromMirror is the line that a section needs which named nothing but a mirror list.
+func baseFromMirror(eol knowledge.Release, line string) string {
+	m := mirrorRepo.FindStringSubmatch(line)
+	if m == nil {
+		return ""
+	}
+	path := m[1] + "/$basearch/"
+	if eol.Version == "8" {
+		path += "os/"
+	}
+	return "\nbaseurl=" + eol.Archive + "/" + path
 }
 
 var (
 	debianHost = regexp.MustCompile(`https?://(?:deb|security|httpredir|ftp(?:\.[a-z]{2})?|cdn-fastly\.deb)\.debian\.org/debian(-security)?/?`)
 	debianSec  = regexp.MustCompile(`https?://security\.debian\.org/?(\s)`)
 	ubuntuHost = regexp.MustCompile(`https?://(?:[a-z]{2}\.)?(?:archive|security)\.ubuntu\.com/ubuntu/?`)
-	updates    = regexp.MustCompile(`^(\s*deb(?:-src)?\s.*\s\S+-(?:updates|backports)\s.*)$`)
+	updates    = regexp.MustCompile(`^(\s*deb(?:-src)?\s.*\s\S+-updates\s.*)$`)
+	suites     = regexp.MustCompile(`(?i)^suites:(.*)$`)
 )
+
+// archivedSuites takes the -updates suites out of a deb822 stanza; one that has no other suite is switched off.
+func archivedSuites(line, names string) string {
+	keep := slices.DeleteFunc(strings.Fields(names), func(s string) bool { return strings.HasSuffix(s, "-updates") })
+	switch len(keep) {
+	case len(strings.Fields(names)):
+		return line
+	case 0:
+		return line + "\nEnabled: no"
+	}
+	return "Suites: " + strings.Join(keep, " ")
+}
 
 // archivedApt gives Debian and Ubuntu sources the archive's host. Debian's -updates suites do not exist there.
 func archivedApt(sys facts.System, eol knowledge.Release, content string) string {
@@ -123,6 +195,8 @@ func archivedApt(sys facts.System, eol knowledge.Release, content string) string
 	for i, line := range lines {
 		if updates.MatchString(line) {
 			lines[i] = "# " + line
+		} else if m := suites.FindStringSubmatch(line); m != nil {
+			lines[i] = archivedSuites(line, m[1])
 		}
 	}
 	return strings.Join(lines, "\n")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/knowledge"
 	"github.com/boxdoctor/boxdoctor/internal/shell"
 	"github.com/boxdoctor/boxdoctor/internal/version"
 )
@@ -39,7 +40,10 @@ type transaction struct {
 	// pins afterwards; nil: the original bytes go back.
 	relock map[string]string
 	// uploads are offline packages, which go up first and are installed instead of being fetched.
-	uploads  []PackageFile
+	uploads []PackageFile
+	// refresh: what is installed comes from repositories, so apt's lists must be fresh: a stale one names files
+	// that are gone (404), and many boxes ship without any.
+	refresh  bool
 	commands [][]string
 }
 
@@ -75,6 +79,9 @@ func (t transaction) undo() string {
 func (t transaction) script() string {
 	var b strings.Builder
 	b.WriteString("wait_idle\n")
+	if t.refresh && manager(t.in) == "apt" {
+		b.WriteString(refreshApt(t.in))
+	}
 	if len(t.blocks) > 0 {
 		b.WriteString("open_locks " + shell.Quote(pendingDir(t.in)) + "\n")
 		t.writeUnlocks(&b)
@@ -172,7 +179,35 @@ func (t transaction) writeAfter(b *strings.Builder, file string, entries []facts
 	fmt.Fprintf(b, "lock_again <<'%s'\n%s\n%s\n", mark, strings.TrimRight(after, "\n"), mark)
 }
 
-// relockLines pins the entries' packages to their new releases, in the form that the line had.
+// refreshApt is the line that fetches apt's package lists.
+func refreshApt(in Input) string {
+	return "refresh_apt " + shell.Join(append([]string{"-o", "DPkg::Lock::Timeout=300"}, validUntil(in)...)) + "\n"
+}
+
+// validUntil lets apt use an archive: its signed lists say that they expired long ago, and are still signed.
+func validUntil(in Input) []string {
+	sys := in.Facts.Guest.System.Or(facts.System{})
+	if _, past := knowledge.EndOfLife(sys.ID, sys.VersionID); past {
+		return []string{"-o", "Acquire::Check-Valid-Until=false"}
+	}
+	return nil
+}
+
+// releaseOf is the release that a lock's package gets: the name in a list of dnf or dnf5 may be a glob.
+func releaseOf(name string, to map[string]string) string {
+	if to[name] != "" {
+		return to[name]
+	}
+	for n, release := range to { // all of them get the same release
+		if version.Glob(name, n) {
+			return release
+		}
+	}
+	return ""
+}
+
+// relockLines pins the entries' packages to their new releases, in the form that the line had. A line that excludes
+// a version (!) stays as it is.
 func relockLines(content string, entries []facts.Lock, to map[string]string) string {
 	lines := strings.Split(content, "\n")
 	for _, e := range entries {
@@ -181,8 +216,8 @@ func relockLines(content string, entries []facts.Lock, to map[string]string) str
 			dialect = version.Yum
 		}
 		lock, err := version.ParseLock(e.Entry, dialect)
-		release := to[lock.Name]
-		if err != nil || release == "" || e.Line < 1 || e.Line > len(lines) {
+		release := releaseOf(lock.Name, to)
+		if err != nil || lock.Exclude || release == "" || e.Line < 1 || e.Line > len(lines) {
 			continue
 		}
 		lines[e.Line-1] = newEntry(lock, dialect, release)
@@ -222,8 +257,8 @@ func relockTOML(content string, to map[string]string) string {
 			name = value
 		case k == "key":
 			key = value
-		case k == "value" && key == "evr" && to[name] != "":
-			lines[i] = `value = "` + to[name] + `"`
+		case k == "value" && key == "evr" && releaseOf(name, to) != "":
+			lines[i] = `value = "` + releaseOf(name, to) + `"`
 		}
 	}
 	return strings.Join(lines, "\n")

@@ -48,6 +48,13 @@ wait_idle() {
 	done
 }
 
+# refresh_apt OPTION... fetches apt's package lists. A repository that fails does not end the job: what is then
+# missing says so itself.
+refresh_apt() {
+	echo "+ apt-get $* update"
+	apt-get "$@" update || echo "boxdoctor: apt-get update ended with status $?; going on with what it has"
+}
+
 # put replaces file $2 by the bytes of $1 in one step, keeping owner and mode.
 put() {
 	if [ -e "$2" ]; then

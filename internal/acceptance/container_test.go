@@ -4,6 +4,7 @@ package acceptance
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -174,15 +175,36 @@ func secretStaysSecret(g *guest) {
 	}
 }
 
-// TestSudoTroublesAreToldApart is row S11.
+// TestSudoTroublesAreToldApart is row S11. Without a password sudo says the same to a user who is not in sudoers;
+// with one the two are told apart.
 func TestSudoTroublesAreToldApart(t *testing.T) {
-	for sick, state := range map[string]string{"sudo-none": "denied", "sudo-password": "password"} {
-		g := startGuest(t, sick, "el", sick)
-		r, _ := g.doctor("check", "--only", "sudo.usable")
-		if f := g.at(r, "sudo.usable"); f.Status != finding.Fail || f.Got != state {
-			t.Errorf("%s: %s, got %q, want %q", sick, f.Status, f.Got, state)
+	for _, c := range []struct{ sick, env, state string }{
+		{"sudo-password", "", "password"},
+		{"sudo-password", "wrong", "password"},
+		{"sudo-none", "", "password"},
+		{"sudo-none", "vagrant", "denied"},
+	} {
+		g := startGuest(t, "s11", "el", c.sick)
+		if c.env != "" {
+			g.env = []string{"BOXDOCTOR_SUDO_PASSWORD_S11=" + c.env}
 		}
+		r, _ := g.doctor("check", "--only", "sudo.usable")
+		if f := g.at(r, "sudo.usable"); f.Status != finding.Fail || f.Got != c.state {
+			t.Errorf("%s with password %q: %s, got %q, want %q", c.sick, c.env, f.Status, f.Got, c.state)
+		}
+		_ = exec.Command("./lab/lab.sh", "stop", "s11").Run()
 	}
+}
+
+// TestRequireTTY: a guest whose sudoers asks for a terminal is examined and repaired all the same.
+func TestRequireTTY(t *testing.T) {
+	g := startGuest(t, "tty", "el", "sudo-tty", "tools")
+	r, _ := g.doctor("check", "--only", "sudo.usable,tools")
+	g.want(r, finding.Warn, "sudo.usable")
+	g.want(r, finding.Fail, "tools.compiler")
+	r, _ = g.doctor("fix", "--yes", "--no-reboot", "--only", "tools.install")
+	g.allDone(r)
+	g.want(r, finding.Pass, "tools.compiler")
 }
 
 // TestBusyPackageManagerIsWaitedFor: another dnf holds its lock for some 20 s.

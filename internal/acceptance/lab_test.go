@@ -32,6 +32,11 @@ func run(m *testing.M) int {
 	if out, err := exec.Command("go", "build", "-o", binary, "../..").CombinedOutput(); err != nil {
 		panic(string(out))
 	}
+	// Guests of this run have a folder of their own: an aborted or parallel run is not disturbed.
+	if err := os.Setenv("BOXDOCTOR_LAB_RUN", filepath.Join(dir, "guests")); err != nil {
+		panic(err)
+	}
+	defer func() { _ = exec.Command("./lab/lab.sh", "stop-all").Run() }()
 	return m.Run()
 }
 

@@ -11,6 +11,7 @@ fi
 # prune keeps the folders of the 20 jobs that ended last, for people; a job that has no exit status is left alone.
 prune() {
 	ended=0
+	# shellcheck disable=SC2045 # the names are ours: digits, letters and a dash
 	for old in $(ls -1t "$1" 2>/dev/null); do
 		if [ -f "$1/$old/rc" ]; then
 			ended=$((ended + 1))

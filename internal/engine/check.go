@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -44,6 +45,7 @@ func Check(ctx context.Context, ms []Machine, notes []string, o Options) finding
 type observation struct {
 	machine  Machine
 	guest    guest.Guest
+	reach    facts.Reach
 	facts    facts.Facts
 	findings []finding.Finding
 	reached  bool
@@ -73,21 +75,27 @@ func guestNote(f *facts.Facts) string {
 	return fmt.Sprintf("%s, kernel %s", sys.Pretty, sys.KernelRelease)
 }
 
-// observe dials (or takes over the connection of an earlier look), probes and judges.
-func observe(ctx context.Context, m Machine, o Options, g guest.Guest) observation {
+// observe dials, or takes over the connection of an earlier look, probes and judges. more are sections that are
+// read besides those that the checks need.
+func observe(ctx context.Context, m Machine, o Options, earlier *observation, more ...facts.Key) observation {
 	limit := o.Timeout
 	if limit <= 0 {
 		limit = defaultTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	s := observation{machine: m, guest: g, reached: true}
+	s := observation{machine: m, reached: true}
+	if earlier != nil {
+		s.guest, s.reach = earlier.guest, earlier.reach
+	}
 	s.facts = facts.Facts{Machine: m.Facts, Host: m.Host}
 	target := checks.OnHost
+	if m.Dial != nil {
+		target = checks.OnGuest
+	}
 	selected := choose(target, o)
 	if m.Dial != nil {
-		selected = choose(checks.OnGuest, o)
-		s.collect(ctx, o, needs(selected))
+		s.collect(ctx, o, append(needs(selected), more...))
 	}
 	s.findings = judge(&s.facts, selected, o.now)
 	o.adviseFixes(m.Facts.Name, s.findings)
@@ -112,47 +120,68 @@ func (o Options) adviseFixes(machine string, fs []finding.Finding) {
 	}
 }
 
-// collect fills the guest's facts; what goes wrong becomes a fact too.
+// collect fills the guest's facts; what goes wrong becomes a fact too. That the guest answered once does not mean
+// that it does now: when nothing comes over the connection of an earlier look, it is dialled anew.
 func (s *observation) collect(ctx context.Context, o Options, keys []facts.Key) {
-	name := s.machine.Facts.Name
-	if s.guest == nil {
-		o.progress(name, "connecting")
-		g, reach, err := s.machine.Dial(ctx)
-		s.facts.Guest.Reach = facts.Known(reach)
-		if err != nil {
-			s.reached = false
-			o.log(name, "connect: "+err.Error())
+	taken := s.guest != nil
+	if !taken && !s.dial(ctx, o) {
+		return
+	}
+	o.progress(s.machine.Facts.Name, "examining")
+	g, err := s.probe(ctx, o, keys)
+	if err != nil && taken && ctx.Err() == nil {
+		s.close()
+		if !s.dial(ctx, o) {
 			return
 		}
-		s.guest = g
-	} else {
-		s.facts.Guest.Reach = facts.Known(facts.Reach{OK: true, User: s.machine.Facts.User})
+		g, _ = s.probe(ctx, o, keys) // logged there, and every fact says why it is not known
 	}
-	o.progress(name, "examining")
-	reach := s.facts.Guest.Reach
-	s.facts.Guest = s.probe(ctx, o, keys)
-	s.facts.Guest.Reach = reach
+	s.facts.Guest = g
+	s.facts.Guest.Reach = facts.Known(s.reach)
+}
+
+// dial connects and reports whether there is a guest to ask now.
+func (s *observation) dial(ctx context.Context, o Options) bool {
+	name := s.machine.Facts.Name
+	o.progress(name, "connecting")
+	g, reach, err := s.machine.Dial(ctx)
+	s.reach = reach
+	s.facts.Guest.Reach = facts.Known(reach)
+	if err != nil {
+		s.reached = false
+		o.log(name, "connect: "+err.Error())
+		return false
+	}
+	s.guest = g
+	return true
 }
 
 // probe runs the one script. A guest whose sudo wants a password is probed once more as root when a password
-// is at hand: half of what matters can only be read by root.
-func (s *observation) probe(ctx context.Context, o Options, keys []facts.Key) facts.Guest {
+// is at hand, and one whose sudo wants a terminal over a pseudo-terminal: half of what matters can only be read by root. The error means that nothing at all was read.
+func (s *observation) probe(ctx context.Context, o Options, keys []facts.Key) (facts.Guest, error) {
 	p := probe.Params{User: s.machine.Facts.User, Wanted: s.machine.Host.Folders.Or(nil)}
 	g, err := probe.Collect(ctx, s.guest, keys, p, o.now)
 	if err != nil {
 		o.log(s.machine.Facts.Name, "probe: "+err.Error())
+		return g, err
 	}
-	if sudo, serr := g.Sudo.Get(); serr != nil || sudo.State != facts.SudoPassword {
-		return g
+	sudo, serr := g.Sudo.Get()
+	if serr != nil || (sudo.State != facts.SudoPassword && sudo.State != facts.SudoTTY) {
+		return g, nil
 	}
 	p.Sudo = true
 	asRoot, err := probe.Collect(ctx, s.guest, keys, p, o.now)
 	if err != nil {
 		o.log(s.machine.Facts.Name, "probe as root: "+err.Error())
-		return g
+		var refused interface{ SudoState() string }
+		if errors.As(err, &refused) {
+			g.Sudo = facts.Known(facts.Sudo{State: refused.SudoState(), Text: err.Error()})
+		}
+		return g, nil //nolint:nilerr // what could be read without root counts
 	}
-	asRoot.Sudo = facts.Known(facts.Sudo{State: facts.SudoOK, Text: "with a password"})
-	return asRoot
+	asRoot.Sudo = facts.Known(facts.Sudo{State: facts.SudoOK, Text: map[string]string{
+		facts.SudoPassword: "with a password", facts.SudoTTY: facts.SudoByPTY}[sudo.State]})
+	return asRoot, nil
 }
 
 // judge evaluates the checks that were chosen and what they stand on, and links symptoms to causes.

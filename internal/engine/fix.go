@@ -4,14 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 
-	"github.com/boxdoctor/boxdoctor/fixes"
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
-	"github.com/boxdoctor/boxdoctor/internal/guest"
 )
 
 // maxStages bounds the loop observe-plan-act. The longest real chain (repositories, kernel and reboot, tools,
@@ -23,12 +20,15 @@ type repair struct {
 	o       FixOptions
 	target  *action.Target
 	seen    observation
-	before  []finding.Finding
+	before  finding.Machine
 	actions []finding.ActionRecord
 	notes   []string
 	// tried holds the fixes that ran, with whether all their actions succeeded: each runs once a run.
-	tried   map[string]bool
-	changed bool
+	tried map[string]bool
+	// begun holds the fixes of which at least one action was begun: they have to prove themselves.
+	begun map[string]bool
+	// stale: something was begun since the last look.
+	stale bool
 }
 
 // Fix examines all machines, repairs them in stages, and examines them again after every stage: a fix
@@ -43,9 +43,7 @@ func Fix(ctx context.Context, ms []Machine, notes []string, o FixOptions) findin
 	r := finding.Report{Boxdoctor: o.Version, StartedAt: start, DryRun: o.DryRun, Notes: append([]string{}, notes...)}
 	for i, d := range done {
 		after := d.seen.report()
-		before := after
-		before.Findings = d.before
-		r.Before, r.After = append(r.Before, before), append(r.After, after)
+		r.Before, r.After = append(r.Before, d.before), append(r.After, after)
 		r.Machines = append(r.Machines, after)
 		r.Actions = append(r.Actions, d.actions...)
 		r.Notes = append(r.Notes, d.notes...)
@@ -58,30 +56,34 @@ func Fix(ctx context.Context, ms []Machine, notes []string, o FixOptions) findin
 }
 
 func repairMachine(ctx context.Context, m Machine, o FixOptions) *repair {
-	d := &repair{o: o, tried: map[string]bool{}}
-	d.seen = observe(ctx, m, o.Options, nil)
-	d.before = d.seen.findings
+	d := &repair{o: o, tried: map[string]bool{}, begun: map[string]bool{}}
 	defer func() { d.seen.close() }()
-	if m.Dial == nil || !d.seen.reached {
-		return d
-	}
-	if d.rootless() {
+	d.seen = observe(ctx, m, o.Options, nil, facts.KeyActivity)
+	d.before = d.seen.report()
+	if m.Dial == nil || !d.seen.reached || d.rootless() {
 		return d
 	}
 	d.o.Plan.RunID = runID()
 	d.noRebootInContainer()
+	d.target = d.newTarget()
 	if o.DryRun {
 		d.dryRun()
 		return d
 	}
-	d.target = d.newTarget()
-	for stage := 1; stage <= maxStages; stage++ {
-		if !d.stage(ctx, stage) {
+	for stage := 1; d.stage(ctx, stage); stage++ {
+		if stage == maxStages {
+			d.note("stopped after %d stages although more could be tried: run boxdoctor fix again", maxStages)
 			break
 		}
 	}
+	d.untried()
 	d.regressions()
 	return d
+}
+
+// note adds a sentence about this machine to the report.
+func (d *repair) note(format string, a ...any) {
+	d.notes = append(d.notes, d.seen.machine.Facts.Name+": "+fmt.Sprintf(format, a...))
 }
 
 // rootless tells whether the guest refuses root, without which nothing can be repaired; it says so once,
@@ -91,8 +93,7 @@ func (d *repair) rootless() bool {
 	if err != nil || sudo.State == facts.SudoOK || sudo.State == facts.SudoRoot {
 		return false
 	}
-	d.notes = append(d.notes, fmt.Sprintf("%s: nothing was tried, because every repair needs root and sudo does not give it (%s): see sudo.usable",
-		d.seen.machine.Facts.Name, sudo.State))
+	d.note("nothing was tried, because every repair needs root and sudo does not give it (%s): see sudo.usable", sudo.State)
 	return true
 }
 
@@ -102,8 +103,7 @@ func (d *repair) noRebootInContainer() {
 	sys := d.seen.facts.Guest.System.Or(facts.System{})
 	if sys.Container != "" && sys.Container != "none" && !d.o.Plan.NoReboot {
 		d.o.Plan.NoReboot = true
-		d.notes = append(d.notes, fmt.Sprintf("%s: this guest is a container (%s), so nothing that needs another kernel is finished by a restart",
-			d.seen.machine.Facts.Name, sys.Container))
+		d.note("this guest is a container (%s), so nothing that needs another kernel is finished by a restart", sys.Container)
 	}
 }
 
@@ -121,122 +121,12 @@ func (d *repair) newTarget() *action.Target {
 		Output:   func(text string) { d.o.log(name, text) }}
 }
 
-// stage plans, asks, acts and observes again. It reports whether another stage may follow.
-func (d *repair) stage(ctx context.Context, n int) bool {
-	planned := plan(d.seen, d.o, d.tried)
-	d.refuse(planned, n)
-	first := ready(planned)
-	if len(first) == 0 || !d.confirmed(ctx, first) {
-		return false
-	}
-	ok := d.act(ctx, first, n)
-	old := d.seen
-	d.seen = observe(ctx, d.seen.machine, d.o.Options, d.seen.guest)
-	if !d.seen.reached {
-		d.seen.guest = old.guest
-	}
-	return ok && ctx.Err() == nil
-}
-
-// refuse records the fixes that cannot be planned at all, once each.
-func (d *repair) refuse(planned []PlannedFix, stage int) {
-	for _, p := range planned {
-		if p.Err == nil || len(p.Later) > 0 {
-			continue
-		}
-		d.tried[p.Fix.ID] = false
-		d.actions = append(d.actions, finding.ActionRecord{Machine: d.seen.machine.Facts.Name, Fix: p.Fix.ID, Stage: stage,
-			Outcome: finding.Failed, Message: p.Err.Error()})
-	}
-}
-
-func (d *repair) confirmed(ctx context.Context, stage []PlannedFix) bool {
-	if d.o.Confirm == nil {
-		return true
-	}
-	yes, err := d.o.Confirm(ctx, d.seen.machine.Facts.Name, stage)
-	if err != nil {
-		d.notes = append(d.notes, fmt.Sprintf("%s: stopped at the question: %v", d.seen.machine.Facts.Name, err))
-	}
-	return yes && err == nil
-}
-
-// act runs a stage: every fix's actions in order, and one merged reboot at the end. A fix that fails ends
-// only itself; an unknown outcome ends the stage, because it must be observed first.
-func (d *repair) act(ctx context.Context, stage []PlannedFix, n int) bool {
-	var reboot *pendingReboot
-	for _, p := range stage {
-		d.tried[p.Fix.ID] = true
-		for _, a := range p.Actions {
-			if r, ok := a.(action.Reboot); ok {
-				reboot = reboot.merge(p.Fix.ID, r)
-				continue
-			}
-			err := d.do(ctx, p.Fix.ID, n, a)
-			if stops(err) {
-				return false
-			}
-			if err != nil {
-				d.tried[p.Fix.ID] = false
-				reboot = reboot.without(p.Fix.ID)
-				break
-			}
-		}
-	}
-	if reboot == nil {
-		return true
-	}
-	return !stops(d.do(ctx, reboot.fix, n, reboot.action))
-}
-
-// stops tells whether an error ends the whole run on this machine rather than one fix.
-func stops(err error) bool {
-	return errors.Is(err, action.ErrStopped) || errors.Is(err, action.ErrStillRunning) || errors.Is(err, context.Canceled)
-}
-
-type pendingReboot struct {
-	fix    string
-	action action.Reboot
-}
-
-// merge keeps one reboot for the stage; a wanted kernel is kept over none.
-func (p *pendingReboot) merge(fix string, r action.Reboot) *pendingReboot {
-	if p == nil || r.WantKernel != "" {
-		return &pendingReboot{fix: fix, action: r}
-	}
-	return p
-}
-
-// without drops the reboot of a fix whose earlier actions failed: restarting into a half-made state helps nobody.
-func (p *pendingReboot) without(fix string) *pendingReboot {
-	if p != nil && p.fix == fix {
-		return nil
-	}
-	return p
-}
-
-func (d *repair) do(ctx context.Context, fix string, stage int, a action.Action) error {
-	start := d.o.now()
-	d.changed = true
-	err := action.Do(ctx, d.target, fix, a)
-	rec := finding.ActionRecord{Machine: d.target.Machine, Fix: fix, Title: a.Title(), Stage: stage, Text: a.String(), Outcome: finding.Done,
-		DurationMS: d.o.now().Sub(start).Milliseconds()}
-	if err != nil {
-		rec.Outcome, rec.Message = finding.Failed, err.Error()
-		if errors.Is(err, guest.ErrUnknownOutcome) || errors.Is(err, action.ErrStillRunning) {
-			rec.Outcome = finding.OutcomeCut
-		}
-	}
-	if errors.Is(err, action.ErrStopped) {
-		return err
-	}
-	d.actions = append(d.actions, rec)
-	return err
-}
-
 // dryRun records the plan: the first stage is exact, later ones say after what they may change.
 func (d *repair) dryRun() {
 	name := d.seen.machine.Facts.Name
+	if job := d.seen.facts.Guest.Activity.Or(facts.Activity{}).Job; job != "" {
+		d.note("a job of an earlier run still works in the guest, so this plan may change; %s", lookAt(job))
+	}
 	for _, p := range plan(d.seen, d.o, d.tried) {
 		rec := finding.ActionRecord{Machine: name, Fix: p.Fix.ID, Stage: p.stage(), Outcome: finding.Planned}
 		if len(p.Later) > 0 {
@@ -261,45 +151,4 @@ func (p PlannedFix) blocked(rec finding.ActionRecord) finding.ActionRecord {
 	}
 	rec.Outcome, rec.Message = finding.Failed, p.Err.Error()
 	return rec
-}
-
-// unverified tells whether something was changed and a check that an applied fix promised to clear, and that
-// did not pass before, does not pass now.
-func (d *repair) unverified() bool {
-	if !d.changed {
-		return false
-	}
-	before, after := statuses(d.before), statuses(d.seen.findings)
-	for id := range d.tried {
-		f, ok := fixes.ByID(id)
-		if !ok {
-			continue
-		}
-		for _, c := range f.Clears {
-			if needed(before[c]) && after[c] != finding.Pass && after[c] != finding.Skip {
-				return true
-			}
-		}
-	}
-	return !d.seen.reached
-}
-
-func needed(s finding.Status) bool { return s == finding.Fail || s == finding.Warn }
-
-// regressions names checks that passed before and do not any more, unless another finding explains them.
-func (d *repair) regressions() {
-	before := statuses(d.before)
-	for _, f := range d.seen.findings {
-		if before[f.ID] == finding.Pass && needed(f.Status) && f.CausedBy == "" {
-			d.notes = append(d.notes, fmt.Sprintf("%s: %s passed before and is now %s", d.seen.machine.Facts.Name, f.ID, f.Status))
-		}
-	}
-}
-
-func statuses(fs []finding.Finding) map[string]finding.Status {
-	m := make(map[string]finding.Status, len(fs))
-	for _, f := range fs {
-		m[f.ID] = f.Status
-	}
-	return m
 }

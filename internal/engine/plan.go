@@ -2,26 +2,39 @@ package engine
 
 import (
 	"cmp"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 
 	"github.com/boxdoctor/boxdoctor/fixes"
+	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 )
 
 // plan turns findings into the fixes that clear them, in the order in which they would run. A fix that has
-// been tried in this run is not planned again, and neither is one that waits for a fix that failed.
+// been tried in this run is not planned again, and neither is one that waits, directly or not, for a fix that
+// failed.
 func plan(s observation, o FixOptions, tried map[string]bool) []PlannedFix {
 	in := o.Plan
 	f := s.facts
 	in.Facts = &f
 	chosen := map[string]fixes.Fix{}
-	for _, fix := range wanted(s.findings, o.OnlyFixes) {
-		if _, again := tried[fix.ID]; !again && !waitsForFailed(fix, tried) {
-			chosen[fix.ID] = fix
+	all := byID(wanted(s.findings, o.OnlyFixes))
+	for id, fix := range all {
+		if _, again := tried[id]; !again && blocker(fix, all, tried, 0) == "" {
+			chosen[id] = fix
 		}
 	}
 	return settle(chosen, in)
+}
+
+func byID(list []fixes.Fix) map[string]fixes.Fix {
+	m := map[string]fixes.Fix{}
+	for _, f := range list {
+		m[f.ID] = f
+	}
+	return m
 }
 
 // settle plans every chosen fix in the hope that those before it succeed, drops the ones with nothing to do, and
@@ -45,12 +58,22 @@ func planAll(chosen map[string]fixes.Fix, in fixes.Input) []PlannedFix {
 	for _, fix := range chosen {
 		p := PlannedFix{Fix: fix}
 		in.Hopeful = len(before(fix, chosen, map[string]bool{})) > 0
-		p.Actions, p.Err = fix.Plan(in)
+		p.Actions, p.Err = planOne(fix, in)
 		if p.Err != nil || len(p.Actions) > 0 {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// planOne makes a panic in a plan that fix's own failure; the others go on.
+func planOne(fix fixes.Fix, in fixes.Input) (actions []action.Action, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			actions, err = nil, fmt.Errorf("the plan itself failed (%v); please report this: %.400s", p, debug.Stack())
+		}
+	}()
+	return fix.Plan(in)
 }
 
 // wanted are the fixes of failing findings, and of warnings that are more than minor. With --only a warning
@@ -76,11 +99,21 @@ func worth(f finding.Finding, fix fixes.Fix, only []string) bool {
 	return f.Status == finding.Fail || (f.Status == finding.Warn && f.Severity != finding.Minor)
 }
 
-func waitsForFailed(fix fixes.Fix, tried map[string]bool) bool {
-	return slices.ContainsFunc(fix.After, func(id string) bool {
+// blocker is the failed fix that keeps this one from being tried, or nothing: one that it comes after, or one that
+// a wanted fix before it comes after. level bounds a cycle, which a test of the registry forbids.
+func blocker(fix fixes.Fix, wanted map[string]fixes.Fix, tried map[string]bool, level int) string {
+	for _, id := range fix.After {
 		ok, was := tried[id]
-		return was && !ok
-	})
+		if was && !ok {
+			return id
+		}
+		if earlier, is := wanted[id]; is && !was && level < len(wanted) {
+			if b := blocker(earlier, wanted, tried, level+1); b != "" {
+				return b
+			}
+		}
+	}
+	return ""
 }
 
 // ordered sorts by stage, then impact, then id.

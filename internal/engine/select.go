@@ -66,10 +66,16 @@ func inOrder(cs []checks.Check) []checks.Check {
 			out = append(out, c)
 		}
 	}
+	for _, c := range cs {
+		if !done[c.ID] {
+			out = append(out, c)
+		}
+	}
 	return out
 }
 
-// needs is the union of the sections that the checks read.
+// needs is the union of the sections that the checks read. Whether sudo works is always among them: it decides
+// who probes.
 func needs(selected []checks.Check) []facts.Key {
 	var out []facts.Key
 	for _, c := range closure(selected) {
@@ -81,6 +87,9 @@ func needs(selected []checks.Check) []facts.Key {
 		if c.VirtualBoxOnly && !slices.Contains(out, facts.KeySystem) {
 			out = append(out, facts.KeySystem)
 		}
+	}
+	if len(out) > 0 && !slices.Contains(out, facts.KeySudo) {
+		out = append(out, facts.KeySudo)
 	}
 	return out
 }

@@ -192,6 +192,9 @@ const (
 	SudoBroken   = "broken"   // anything else, see Text
 )
 
+// SudoByPTY is the Text of a sudo that works because boxdoctor gives it the terminal that sudoers asks for.
+const SudoByPTY = "over a pseudo-terminal, because sudoers says requiretty"
+
 // Sudo is whether root can be had.
 type Sudo struct {
 	State string `json:"state"`

@@ -66,15 +66,23 @@ func (v Value[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal(valueJSON[T]{Unknown: why})
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON reads what MarshalJSON wrote. A known null (an empty list that was never made) stays known.
 func (v *Value[T]) UnmarshalJSON(b []byte) error {
-	var j valueJSON[T]
+	var j struct {
+		Known   json.RawMessage `json:"known"`
+		Unknown string          `json:"unknown"`
+	}
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
-	*v = Value[T]{why: j.Unknown}
-	if j.Known != nil {
-		*v = Known(*j.Known)
+	if j.Known == nil {
+		*v = Value[T]{why: j.Unknown}
+		return nil
 	}
+	var known T
+	if err := json.Unmarshal(j.Known, &known); err != nil {
+		return err
+	}
+	*v = Known(known)
 	return nil
 }

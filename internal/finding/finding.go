@@ -4,6 +4,7 @@ package finding
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 )
@@ -182,17 +183,38 @@ const (
 	ExitInterrupted = 130
 )
 
-// Finish sorts findings, counts them and computes the exit code. strict makes a warning count as a failure.
+// Finish sorts findings, makes lists non-nil, counts and computes the exit code. strict makes a warning count as a failure.
 func (r *Report) Finish(strict bool) {
 	r.SchemaVersion = 1
 	r.Summary = Summary{}
-	for i := range r.Machines {
-		SortFindings(r.Machines[i].Findings)
-		for _, f := range r.Machines[i].Findings {
+	r.Notes, r.Machines = filled(r.Notes), filled(r.Machines)
+	for _, list := range [][]Machine{r.Machines, r.Before, r.After} {
+		for i := range list {
+			list[i].fill()
+		}
+	}
+	for _, m := range r.Machines {
+		SortFindings(m.Findings)
+		for _, f := range m.Findings {
 			r.Summary.add(f.Status)
 		}
 	}
 	r.ExitCode = r.exitCode(strict)
+}
+
+func (m *Machine) fill() {
+	m.Findings = filled(m.Findings)
+	for i := range m.Findings {
+		m.Findings[i].Rows, m.Findings[i].Advice = filled(m.Findings[i].Rows), filled(m.Findings[i].Advice)
+	}
+}
+
+// filled is the list, or an empty one: JSON readers are never given null for a list.
+func filled[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }
 
 func (s *Summary) add(st Status) {
@@ -212,16 +234,20 @@ func (s *Summary) add(st Status) {
 
 // exitCode follows the precedence 4, 1, 3, 0; usage, internal and interrupted ends never reach a report.
 func (r *Report) exitCode(strict bool) int {
-	wouldChange := r.DryRun && len(r.Actions) > 0
 	switch {
 	case r.Unverified:
 		return ExitUnverified
-	case r.Summary.Fail > 0, strict && r.Summary.Warn > 0, wouldChange:
+	case r.Summary.Fail > 0, strict && r.Summary.Warn > 0, r.wouldChange():
 		return ExitFailed
 	case r.Unreachable, r.Summary.Unknown > 0, r.anyUnreachable():
 		return ExitUnexamined
 	}
 	return ExitOK
+}
+
+// wouldChange tells whether a dry run planned anything; a fix that cannot be planned changes nothing.
+func (r *Report) wouldChange() bool {
+	return r.DryRun && slices.ContainsFunc(r.Actions, func(a ActionRecord) bool { return a.Outcome == Planned })
 }
 
 func (r *Report) anyUnreachable() bool {

@@ -36,7 +36,7 @@ func TestFold(t *testing.T) {
 		want string
 	}{
 		{"nothing to fold", []finding.Machine{machine(finding.KindGuest, "a", "", "b", "")}, "map[]"},
-		{"the whole chain below its root, in order", []finding.Machine{machine(finding.KindGuest, "a", "c", "b", "a", "c", "d", "d", "")}, "map[d:[a b c]]"},
+		{"the whole chain below its root, the nearest first", []finding.Machine{machine(finding.KindGuest, "a", "c", "b", "a", "c", "d", "d", "")}, "map[d:[c a b]]"},
 		{"a cause on the host", []finding.Machine{machine(finding.KindHost, "h", ""), machine(finding.KindGuest, "a", "h")}, "map[h:[a]]"},
 		{"a cause on another guest is none", []finding.Machine{machine(finding.KindGuest, "x", ""), machine(finding.KindGuest, "a", "x")}, "map[]"},
 		{"the nearer cause wins", []finding.Machine{machine(finding.KindHost, "h", ""), machine(finding.KindGuest, "a", "h", "h", "")}, "map[h:[a]]"},

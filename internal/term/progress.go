@@ -173,7 +173,7 @@ func (p *Progress) lines() []string {
 		lines = append(lines[:maxStatusLines-1], fmt.Sprintf("and %d more", rest))
 	}
 	for i := range lines {
-		lines[i] = cut(lines[i], p.s.Width-1)
+		lines[i] = cut(lines[i], p.s.ErrWidth-1)
 	}
 	return lines
 }

@@ -91,8 +91,8 @@ func TestProgressFitsTheScreen(t *testing.T) {
 		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
 	}
 	for _, l := range lines {
-		if n := len([]rune(l)); n >= s.Width {
-			t.Errorf("a line of %d columns on a screen of %d would wrap", n, s.Width)
+		if n := len([]rune(l)); n >= s.ErrWidth {
+			t.Errorf("a line of %d columns on a screen of %d would wrap", n, s.ErrWidth)
 		}
 	}
 }

@@ -31,8 +31,9 @@ type Streams struct {
 	Out, Err io.Writer
 	// InTTY, OutTTY and ErrTTY tell which of them is a terminal.
 	InTTY, OutTTY, ErrTTY bool
-	// Width is the number of columns for text, between 40 and 120.
-	Width int
+	// Width is the number of columns for text on Out, between 40 and 120. ErrWidth is the real width of Err: what
+	// is drawn over must not wrap, and Out may be a pipe while Err is a narrow terminal.
+	Width, ErrWidth int
 	// OutPalette and ErrPalette colour what goes to Out and Err.
 	OutPalette, ErrPalette Palette
 	// ASCII asks for output without characters beyond ASCII.
@@ -56,6 +57,7 @@ func System(getenv func(string) string) *Streams {
 	s.InTTY, s.OutTTY = xterm.IsTerminal(in), xterm.IsTerminal(out)
 	s.ErrTTY = xterm.IsTerminal(int(os.Stderr.Fd()))
 	s.Width = clampWidth(systemWidth(out, getenv("COLUMNS")))
+	s.ErrWidth = max(systemWidth(int(os.Stderr.Fd()), getenv("COLUMNS")), 1)
 	s.ASCII = !utf8Locale(runtime.GOOS, getenv)
 	if s.InTTY {
 		s.readSecret = func() ([]byte, error) { return xterm.ReadPassword(in) }
@@ -69,12 +71,12 @@ func System(getenv func(string) string) *Streams {
 func Test(in string) (s *Streams, out, err *bytes.Buffer) {
 	out, err = new(bytes.Buffer), new(bytes.Buffer)
 	s = newStreams(strings.NewReader(in), out, err, func(string) string { return "" })
-	s.Width = 80
+	s.Width, s.ErrWidth = 80, 80
 	return s, out, err
 }
 
 func newStreams(in io.Reader, out, err io.Writer, getenv func(string) string) *Streams {
-	s := &Streams{In: in, Out: out, Err: err, getenv: getenv, Width: DefaultWidth, asking: make(chan struct{}, 1)}
+	s := &Streams{In: in, Out: out, Err: err, getenv: getenv, Width: DefaultWidth, ErrWidth: DefaultWidth, asking: make(chan struct{}, 1)}
 	s.lines.r = in
 	return s
 }

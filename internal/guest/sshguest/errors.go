@@ -40,6 +40,9 @@ type SudoError struct {
 	Command string
 }
 
+// SudoState tells callers that know only package guest which Sudo state of package facts it is.
+func (e *SudoError) SudoState() string { return e.State }
+
 // Error names the step, what sudo said, what that means and the next command.
 func (e *SudoError) Error() string {
 	why := map[string]string{

@@ -1,0 +1,372 @@
+package knowledge
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sample reads a text without its leading # lines, which say where it comes from.
+func sample(t testing.TB, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, head := string(b), ""
+	for strings.HasPrefix(text, "#") {
+		line, rest, _ := strings.Cut(text, "\n")
+		head, text = head+line+"\n", rest
+	}
+	if low := strings.ToLower(head); !strings.Contains(low, "synthetic") && !strings.Contains(low, "recorded") {
+		t.Errorf("%s does not say whether it is recorded or synthetic", path)
+	}
+	return text
+}
+
+func textFiles(t testing.TB, dir string) []string {
+	t.Helper()
+	list, err := filepath.Glob(filepath.Join("testdata", dir, "*.txt"))
+	if err != nil || len(list) == 0 {
+		t.Fatalf("testdata/%s is empty: %v", dir, err)
+	}
+	return list
+}
+
+func TestEverySignatureIsProvenByItsSample(t *testing.T) {
+	used := map[string]bool{}
+	for _, s := range Signatures() {
+		path := filepath.Join("testdata", "samples", s.Sample)
+		used[path] = true
+		got, evidence, ok := Classify(sample(t, path))
+		if !ok || got.ID != s.ID {
+			t.Errorf("%s is classified as %q, want %s", path, got.ID, s.ID)
+		}
+		if ok && evidence == "" {
+			t.Errorf("%s: no evidence", path)
+		}
+	}
+	for _, path := range textFiles(t, "samples") {
+		if !used[path] {
+			t.Errorf("%s proves no signature", path)
+		}
+	}
+}
+
+// TestMoreWordings: other versions, languages and programs that mean the same, in files named ID--WHAT.txt.
+func TestMoreWordings(t *testing.T) {
+	for _, path := range textFiles(t, "more") {
+		want, _, _ := strings.Cut(filepath.Base(path), "--")
+		if got, ev, _ := Classify(sample(t, path)); got.ID != want {
+			t.Errorf("%s is classified as %q by %q, want %s", path, got.ID, ev, want)
+		}
+	}
+}
+
+func TestHealthyTextsAreNoCause(t *testing.T) {
+	for _, path := range textFiles(t, "healthy") {
+		text := sample(t, path)
+		if got, ev, ok := Classify(text); ok {
+			t.Errorf("%s is classified as %s by %q", path, got.ID, ev)
+		}
+		for line := range strings.Lines(text) {
+			if got, ev, ok := Classify(line); ok {
+				t.Errorf("a line of %s alone is classified as %s by %q", path, got.ID, ev)
+			}
+		}
+	}
+}
+
+// The harmless lines of section 2.8 of the catalogue: none is a fault, and none hides the fault beside it.
+func TestHarmlessLines(t *testing.T) {
+	lines := []string{
+		"Installing the Window System drivers ...fail!",
+		"(Could not find the X.Org or XFree86 Window System.)",
+		"Could not find the X.Org or XFree86 Window System, skipping.",
+		"VBoxClient: error while loading shared libraries: libX11.so.6: cannot open shared object file: No such file or directory",
+		"mount: /dev/loop0 is write-protected, mounting read-only",
+		"stdin: is not a tty",
+		"mesg: ttyname failed: Inappropriate ioctl for device",
+		`  test -e include/generated/autoconf.h || ( echo >&2 "  ERROR: Kernel configuration is invalid."; /bin/false)`,
+		"make[1]: warning: -jN forced in submake: disabling jobserver mode.",
+		"Skipping BTF generation for /tmp/vbox.0/vboxsf.ko due to unavailability of vmlinux",
+		"File context for /opt/VBoxGuestAdditions-7.0.20/other/mount.vboxsf already defined, modifying instead",
+		"umount: /mnt: not mounted.",
+		"sudo: unable to resolve host box",
+	}
+	for _, line := range lines {
+		if got, ev, ok := Classify(line); ok {
+			t.Errorf("%q is classified as %s by %q", line, got.ID, ev)
+		}
+		if Join(line) != "" {
+			t.Errorf("%q is not left out", line)
+		}
+		fault := "Kernel headers not found for target kernel 6.1.0-56-amd64."
+		if got, _, _ := Classify(line + "\n" + fault + "\n" + line); got.ID != "log.headers_target" {
+			t.Errorf("%q hides the fault: %q", line, got.ID)
+		}
+	}
+}
+
+// The literal texts of the first report (issue 1).
+func TestTextsOfTheFirstReport(t *testing.T) {
+	for text, want := range map[string]string{
+		"*** Error: unable to find the sources of your current Linux kernel. Specify KERN_DIR=<directory> and run Make again.  Stop.": "kernel.devel_missing",
+		"modprobe vboxguest failed": "modules.loaded",
+		"/sbin/mount.vboxsf: mounting failed with the error: No such device": "modules.loaded",
+		"No package kernel-devel-2.6.32-358.23.2.el6.x86_64 available.":      "kernel.devel_missing",
+		"Warning: No matches found for: kernel-devel":                        "kernel.devel_missing",
+	} {
+		got, ev, ok := Classify(text)
+		if !ok || got.Check != want || ev == "" {
+			t.Errorf("%q names %q, want %s", text, got.Check, want)
+		}
+	}
+}
+
+// Of a log that says everything, the cause is named and not its symptoms.
+func TestCausesComeBeforeSymptoms(t *testing.T) {
+	log := sample(t, "testdata/samples/services.txt") + sample(t, "testdata/samples/modprobe-failed.txt") +
+		sample(t, "testdata/samples/mount-no-device.txt") + sample(t, "testdata/samples/founding-kern-dir.txt")
+	if got, _, _ := Classify(log); got.Check != "kernel.devel_missing" {
+		t.Errorf("classified as %s", got.ID)
+	}
+	build := sample(t, "testdata/samples/clock-skew.txt") + sample(t, "testdata/samples/compile-from-timer.txt")
+	if got, _, _ := Classify(build); got.ID != "log.compile_vboxguest" {
+		t.Errorf("a warning about the clock hides the compiler's error: %s", got.ID)
+	}
+	both := sample(t, "testdata/samples/compile-vboxvideo.txt") + sample(t, "testdata/samples/compile-vboxsf.txt")
+	if got, _, _ := Classify(both); got.ID != "log.compile_vboxsf" {
+		t.Errorf("the graphics driver hides the shared folders: %s", got.ID)
+	}
+}
+
+func TestUnknownTextIsNeverGuessed(t *testing.T) {
+	for _, text := range []string{"", "\n\n", "everything is fine", "error: something else entirely", strings.Repeat("x", 1<<16), "\x00\xff\xfe"} {
+		if got, ev, ok := Classify(text); ok {
+			t.Errorf("%.40q is classified as %s by %q", text, got.ID, ev)
+		}
+	}
+}
+
+func TestJoin(t *testing.T) {
+	for _, c := range []struct{ name, in, want string }{
+		{"trailing space", "VirtualBox Guest Additions: Kernel headers not found for target kernel \n6.1.0-56-amd64. Please install them and execute\n  /sbin/rcvboxadd setup\n",
+			"VirtualBox Guest Additions: Kernel headers not found for target kernel 6.1.0-56-amd64. Please install them and execute\n  /sbin/rcvboxadd setup"},
+		{"long line, sentence goes on", "VirtualBox Guest Additions: Running kernel modules will not be replaced until\nthe system is restarted or 'rcvboxadd reload' triggered\n",
+			"VirtualBox Guest Additions: Running kernel modules will not be replaced until the system is restarted or 'rcvboxadd reload' triggered"},
+		{"CRLF", "unable to unmount shared folders, mount point(s) might be still \r\nin use\r\n", "unable to unmount shared folders, mount point(s) might be still in use"},
+		{"next message is not joined", "VirtualBox Guest Additions: a line that is long enough to have been folded, but\nVirtualBox Guest Additions: another message\n",
+			"VirtualBox Guest Additions: a line that is long enough to have been folded, but\nVirtualBox Guest Additions: another message"},
+		{"short lines are not joined", "modules.\nthis is another line\n", "modules.\nthis is another line"},
+		{"empty line ends a message", "a message with a space at its end \n\nnext\n", "a message with a space at its end \n\nnext"},
+		{"nothing", "", ""},
+		{"no final newline", "one", "one"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := Join(c.in); got != c.want {
+				t.Errorf("got  %q\nwant %q", got, c.want)
+			}
+		})
+	}
+}
+
+// Every message that a signature looks for is found wherever the script may have folded it, with and without
+// its prefix, and with CRLF.
+func TestFoldedAnywhere(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"Kernel headers not found for target kernel 5.14.0-362.8.1.el9_3.x86_64. Please install them and execute /sbin/rcvboxadd setup", "log.headers_target"},
+		{"Running kernel modules will not be replaced until the system is restarted or 'rcvboxadd reload' triggered", "log.not_reloaded"},
+		{"cannot reload kernel modules: one or more module(s) is still in use", "log.in_use"},
+		{"Please install the gcc make perl packages from your distribution.", "log.build_tools"},
+		{"This system is currently not set up to build kernel modules.", "log.headers_old"},
+	} {
+		for i, r := range c.text {
+			if r != ' ' {
+				continue
+			}
+			for _, prefix := range []string{"", "VirtualBox Guest Additions: "} {
+				for _, eol := range []string{"\n", "\r\n"} {
+					folded := "before" + eol + prefix + c.text[:i+1] + eol + c.text[i+1:] + eol + "VirtualBox Guest Additions: after" + eol
+					if got, _, _ := Classify(folded); got.ID != c.want {
+						t.Errorf("%q is classified as %q, want %s", folded, got.ID, c.want)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestDataIsWhole(t *testing.T) {
+	row := regexp.MustCompile(`^([A-Z]\d+|\d\.\d)$`)
+	seen := map[string]bool{}
+	for _, s := range Signatures() {
+		if seen[s.ID] || !strings.HasPrefix(s.ID, "log.") || !row.MatchString(s.Row) {
+			t.Errorf("signature %q: row %q, or twice", s.ID, s.Row)
+		}
+		seen[s.ID] = true
+	}
+	catalogue(t)
+	for _, r := range load().releases {
+		if !row.MatchString(r.Row) || !strings.HasPrefix(r.Archive, "http") {
+			t.Errorf("%s %s: row %q, archive %q", r.ID, r.Version, r.Row, r.Archive)
+		}
+		for _, date := range []string{r.EOL, r.StreamEOL} {
+			if _, err := time.Parse(time.DateOnly, date); err != nil && (date != "" || r.EOL == "") {
+				t.Errorf("%s %s: %v", r.ID, r.Version, err)
+			}
+		}
+		if (r.StreamArchive == "") != (r.StreamEOL == "") {
+			t.Errorf("%s %s: stream archive and stream date belong together", r.ID, r.Version)
+		}
+		if (r.ID == "debian" || r.ID == "ubuntu") && r.Codename == "" {
+			t.Errorf("%s %s has no codename", r.ID, r.Version)
+		}
+	}
+	for _, f := range load().families {
+		for _, tool := range []string{"gcc", "make", "perl", "bzip2", "tar", "libelf"} {
+			if f.Tools[tool] == "" {
+				t.Errorf("%v: no package for %s", f.Managers, tool)
+			}
+		}
+		if last := f.Kernels[len(f.Kernels)-1]; last.Flavour != "" {
+			t.Errorf("%v: the stock kernel must come last, it is what an unknown flavour gets", f.Managers)
+		}
+		for _, k := range f.Kernels {
+			if k.Kernel == "" || k.Devel == "" || k.Headers == "" || !row.MatchString(k.Row) {
+				t.Errorf("%v: %+v", f.Managers, k)
+			}
+		}
+	}
+}
+
+// catalogue: the rows that data may name all exist in the catalogue's numbering.
+func catalogue(t *testing.T) {
+	t.Helper()
+	last := map[byte]int{'K': 12, 'L': 18, 'T': 8, 'S': 15, 'M': 11, 'V': 25, 'H': 6}
+	check := func(row string) {
+		if n, letter := 0, row[0]; letter >= 'A' {
+			for _, d := range row[1:] {
+				n = n*10 + int(d-'0')
+			}
+			if n < 1 || n > last[letter] {
+				t.Errorf("there is no row %s", row)
+			}
+		}
+	}
+	for _, s := range Signatures() {
+		check(s.Row)
+	}
+	for _, r := range load().releases {
+		check(r.Row)
+	}
+}
+
+func TestFamilyOfAndKernelOf(t *testing.T) {
+	for manager, devel := range map[string]string{"yum": "kernel-devel", "dnf": "kernel-devel", "dnf5": "kernel-devel", "apt": "linux-headers-",
+		"zypper": "kernel-default-devel", "pacman": "linux-headers"} {
+		f, ok := FamilyOf(manager)
+		if got := f.KernelOf("a flavour nobody knows").Devel; !ok || got != devel {
+			t.Errorf("%s: %q, want %q", manager, got, devel)
+		}
+	}
+	if _, ok := FamilyOf("apk"); ok {
+		t.Error("apk is no package manager that boxdoctor knows")
+	}
+	dnf, _ := FamilyOf("dnf")
+	if got := dnf.KernelOf("uek").Devel; got != "kernel-uek-devel" {
+		t.Errorf("uek: %s", got)
+	}
+}
+
+func TestEndOfLife(t *testing.T) {
+	for _, c := range []struct {
+		id, version, pretty, archive, eol string
+	}{
+		{"centos", "6.4", "CentOS release 6.4 (Final)", "http://vault.centos.org/6.10", "2020-11-30"},
+		{"centos", "7", "CentOS Linux 7 (Core)", "http://vault.centos.org/7.9.2009", "2024-06-30"},
+		{"centos", "8", "CentOS Linux 8", "http://vault.centos.org/8.5.2111", "2021-12-31"},
+		{"centos", "8", "CentOS Stream 8", "http://vault.centos.org/8-stream", "2024-05-31"},
+		{"debian", "10", "Debian GNU/Linux 10 (buster)", "http://archive.debian.org/debian", "2024-06-30"},
+		{"ubuntu", "23.10", "Ubuntu 23.10", "http://old-releases.ubuntu.com/ubuntu", "2024-07-11"},
+		{"centos", "9", "CentOS Stream 9", "", ""},
+		{"debian", "12", "", "", ""},
+		{"ubuntu", "22.04", "", "", ""},
+		{"ubuntu", "23", "", "", ""},
+		{"rocky", "8.5", "", "", ""},
+		{"", "", "", "", ""},
+	} {
+		r, ok := EndOfLife(c.id, c.version)
+		r = r.Of(c.pretty)
+		if ok != (c.archive != "") || r.Archive != c.archive || r.EOL != c.eol {
+			t.Errorf("%s %s: %v %q %q, want %q %q", c.id, c.version, ok, r.Archive, r.EOL, c.archive, c.eol)
+		}
+	}
+}
+
+func TestMinorVault(t *testing.T) {
+	for _, c := range []struct{ id, major, minor, want string }{
+		{"rocky", "9", "9.2", "https://dl.rockylinux.org/vault/rocky/9.2/AppStream/x86_64/os/"},
+		{"rocky", "8", "8.7", "https://dl.rockylinux.org/vault/rocky/8.7/BaseOS/x86_64/os/"},
+		{"almalinux", "9", "9.1", "https://repo.almalinux.org/vault/9.1/AppStream/x86_64/os/"},
+		{"almalinux", "7", "7.1", ""},
+		{"centos", "8", "8.1", ""},
+	} {
+		if got, ok := MinorVault(c.id, c.major, c.minor, "x86_64"); got != c.want || ok != (c.want != "") {
+			t.Errorf("%s %s: %q %v", c.id, c.minor, got, ok)
+		}
+	}
+}
+
+func TestLoadRefusesWhatIsMalformed(t *testing.T) {
+	for name, d := range map[string]data{
+		"no says":        {signatures: []Signature{{ID: "x", Row: "K1", Match: []string{"a"}, Check: "a.b", Sample: "x"}}},
+		"no sample":      {signatures: []Signature{{ID: "x", Row: "K1", Match: []string{"a"}, Says: "a", Check: "a.b"}}},
+		"no expression":  {signatures: []Signature{{ID: "x", Row: "K1", Says: "a", Check: "a.b", Sample: "x"}}},
+		"bad expression": {signatures: []Signature{{ID: "x", Row: "K1", Match: []string{"("}, Says: "a", Check: "a.b", Sample: "x"}}},
+	} {
+		if d.compile(nil) == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if d := (data{}); d.compile([]string{"["}) == nil {
+		t.Error("a bad harmless expression is accepted")
+	}
+	if decode("data/nosuch.yaml", &struct{}{}) == nil {
+		t.Error("a missing file is accepted")
+	}
+	if decode("data/eol.yaml", &struct{ Other int }{}) == nil {
+		t.Error("unknown keys are accepted")
+	}
+}
+
+func FuzzClassify(f *testing.F) {
+	for _, dir := range []string{"samples", "more", "healthy"} {
+		for _, path := range textFiles(f, dir) {
+			f.Add(sample(f, path))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, evidence, ok := Classify(text)
+		if ok != (s.ID != "") || strings.Contains(evidence, "\n") {
+			t.Errorf("%v %q %q", ok, s.ID, evidence)
+		}
+		if ok && !slices.ContainsFunc(Signatures(), func(o Signature) bool { return o.ID == s.ID }) {
+			t.Errorf("%q is no signature", s.ID)
+		}
+	})
+}
+
+func FuzzJoin(f *testing.F) {
+	f.Add("a \nb\r\n\n  c\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		joined := Join(text)
+		if len(joined) > 2*len(text)+1 || strings.Count(joined, "\n") > strings.Count(text, "\n") {
+			t.Errorf("%q became longer: %q", text, joined)
+		}
+	})
+}
