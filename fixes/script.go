@@ -92,6 +92,9 @@ func (t transaction) script() string {
 	for _, c := range t.commands {
 		b.WriteString("run " + shell.Join(c) + "\n")
 	}
+	if len(t.uploads) > 0 {
+		b.WriteString("rm -rf " + shell.Quote(runHome(t.in)) + "\n")
+	}
 	return b.String()
 }
 
