@@ -322,7 +322,7 @@ func evalOrigin(f *facts.Facts) finding.Verdict {
 var _ = register(Check{
 	ID: "modules.loaded", Title: "vboxguest and vboxsf are loaded", Target: OnGuest, Severity: finding.Critical,
 	Rows: []string{"M7", "M8", "V2"}, Needs: with(), After: []string{reachable, "additions.installed"}, VirtualBoxOnly: true,
-	CausedBy: append([]string{"modules.built", "secureboot.modules", "secureboot.unsupported_modules", "modules.device", "additions.installed", "kernel.reboot_pending"}, blockers...),
+	CausedBy: append([]string{"modules.device", "modules.built", "secureboot.modules", "secureboot.unsupported_modules", "additions.installed", "kernel.reboot_pending"}, blockers...),
 	Fix:      "modules.load",
 	Why:      "Only a loaded vboxsf can mount a share: `mount: unknown filesystem type 'vboxsf'` or `No such device` otherwise.",
 	Looks:    "/sys/module/vboxguest, /sys/module/vboxsf and /proc/filesystems",

@@ -1,4 +1,4 @@
-//go:build acceptance
+//go:build acceptance || acceptance_vm
 
 package acceptance
 
@@ -73,6 +73,8 @@ type guest struct {
 	state     string
 	env       []string
 	flags     []string
+	// run runs a script in the guest as root; nil: by the container lab.
+	run func(script string) string
 }
 
 // startGuest boots a fresh container guest and ends it with the test.
@@ -132,6 +134,9 @@ func (g *guest) text(args ...string) (string, int) {
 // sh runs a command in the guest as root, without boxdoctor.
 func (g *guest) sh(script string) string {
 	g.t.Helper()
+	if g.run != nil {
+		return g.run(script)
+	}
 	return lab(g.t, "exec", g.name, "sh", "-c", script)
 }
 

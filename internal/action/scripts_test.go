@@ -1,16 +1,15 @@
+//go:build unix
+
 package action
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,11 +17,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // box is a folder with a PATH whose sh is one of the shells that guests have.
 type box struct {
@@ -31,9 +26,6 @@ type box struct {
 
 // shells runs a test under dash, bash and busybox; with busybox every utility is busybox's too.
 func shells(t *testing.T, f func(t *testing.T, b box)) {
-	if runtime.GOOS == "windows" {
-		t.Skip("there is no POSIX shell on Windows")
-	}
 	for _, name := range []string{"dash", "bash", "busybox"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,13 +46,6 @@ func shells(t *testing.T, f func(t *testing.T, b box)) {
 			b.path += rest
 			f(t, b)
 		})
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -289,11 +274,6 @@ func TestOnlyTheLastTwentyJobsAreKept(t *testing.T) {
 			t.Errorf("left: %q\nwant: %q", got, want)
 		}
 	})
-}
-
-func sum(s string) string {
-	h := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(h[:])
 }
 
 func TestPutScript(t *testing.T) {
