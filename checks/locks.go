@@ -9,7 +9,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 )
 
-var lockNeeds = with(facts.KeyLocks, facts.KeyResolve)
+var lockNeeds = with(facts.KeyLocks, facts.KeyResolve, facts.KeyPackages)
 
 var _ = register(Check{
 	ID: "locks.versionlock", Title: "No version lock blocks what is needed", Target: OnGuest, Severity: finding.Critical,

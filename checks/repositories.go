@@ -56,7 +56,7 @@ func eolVerdict(sys facts.System, moved []facts.Repo) finding.Verdict {
 
 var _ = register(Check{
 	ID: "repositories.old_minor", Title: "The repositories still hold the running kernel's minor release", Target: OnGuest, Severity: finding.Major,
-	Rows: []string{"L15"}, Needs: with(facts.KeyResolve), After: []string{reachable}, VirtualBoxOnly: true, Fix: "kernel.devel",
+	Rows: []string{"L15"}, Needs: with(facts.KeyResolve, facts.KeyPackages), After: []string{reachable}, VirtualBoxOnly: true, Fix: "kernel.devel",
 	Why: "Rocky Linux and AlmaLinux keep only the newest minor release in their repositories. A box built from an older one asks for a kernel-devel that " +
 		"has moved to the vault: `Unable to find a match: kernel-devel-…`.",
 	Looks:  "el9_2 in uname -r against the kernels that the repositories offer",

@@ -22,10 +22,9 @@ type yumRun struct {
 	cmd                    string
 	args                   []string
 
-	repos     []*repo
-	sack      []*Package // what the repositories offer, after locks and excludes
-	locked    int
-	announced bool
+	repos  []*repo
+	sack   []*Package // what the repositories offer, after locks and excludes
+	locked int
 }
 
 type repo struct {

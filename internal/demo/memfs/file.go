@@ -83,7 +83,6 @@ type File struct {
 	flag   int
 	off    int64
 	static []byte // content of a generated file, taken at opening
-	out    []byte // what was written to a generated file
 }
 
 // Open opens what p leads to. perm is used when OCreate makes it.

@@ -317,7 +317,7 @@ func splitFields(text []byte, quoted []bool, ifs string, n int) []string {
 // lastField drops one trailing separator when nothing else separates, as POSIX wants of `IFS=: read x` with "a:".
 func lastField(text []byte, quoted []bool, ifs string) string {
 	if k := len(text); k > 0 && !quoted[k-1] && strings.IndexByte(ifs, text[k-1]) >= 0 &&
-		strings.IndexAny(string(text[:k-1]), ifs) < 0 {
+		!strings.ContainsAny(string(text[:k-1]), ifs) {
 		text = text[:k-1]
 	}
 	return string(text)
