@@ -116,7 +116,9 @@ var _ = rows("additions.services",
 )
 
 func logSays(text string) func(*facts.Facts) {
-	return func(f *facts.Facts) { f.Guest.GALog = facts.Known(facts.GALog{Path: "/var/log/vboxadd-setup.log", Text: text}) }
+	return func(f *facts.Facts) {
+		f.Guest.GALog = facts.Known(facts.GALog{Path: "/var/log/vboxadd-setup.log", Text: text})
+	}
 }
 
 var _ = rows("additions.log",

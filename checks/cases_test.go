@@ -305,4 +305,3 @@ func TestOneForgottenSectionNeverFails(t *testing.T) {
 		}
 	}
 }
-

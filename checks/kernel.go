@@ -71,7 +71,7 @@ func develGot(f *facts.Facts, n assess.Names) string {
 	if vs := installedVersions(f, n.Kernel.Devel); len(vs) > 0 {
 		return n.Kernel.Devel + " " + strings.Join(vs, ", ")
 	}
-	return "no " + n.Kernel.Devel
+	return "no " + strings.TrimSuffix(n.Kernel.Devel, "-")
 }
 
 func installedVersions(f *facts.Facts, name string) []string {

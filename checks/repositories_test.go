@@ -25,7 +25,9 @@ func hosts(states map[string]string) func(*facts.Facts) {
 }
 
 func candidate(state, text string) func(*facts.Facts) {
-	return func(f *facts.Facts) { assesstest.Offer(f, nil, nil, facts.Candidate{Name: "x", State: state, Text: text}) }
+	return func(f *facts.Facts) {
+		assesstest.Offer(f, nil, nil, facts.Candidate{Name: "x", State: state, Text: text})
+	}
 }
 
 func offers(kernels ...string) func(*facts.Facts) {

@@ -2,7 +2,6 @@ package fixes
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -60,7 +59,7 @@ func noTarget(in Input, k facts.Kernel, res facts.Resolve) error {
 	}
 	return fmt.Errorf("no repository of the guest offers %s, nor a kernel together with its %s (the package manager said: %q). "+
 		"Give boxdoctor the package files: put them into a folder and run `boxdoctor fix --packages DIR`",
-		names.Devel, names.Kernel.Devel, oneLine(said))
+		names.Devel, strings.TrimSuffix(names.Kernel.Devel, "-"), oneLine(said))
 }
 
 func oneLine(s string) string {
@@ -170,7 +169,7 @@ func planArch(in Input, k facts.Kernel) ([]action.Action, error) {
 func offlineReleases(in Input) []string {
 	var out []string
 	for _, p := range in.Packages {
-		name := strings.TrimSuffix(path.Base(strings.ReplaceAll(p.Path, `\`, "/")), ".rpm")
+		name := strings.TrimSuffix(fileName(p.Path), ".rpm")
 		n, err := version.ParseNEVRA(name)
 		if err == nil && strings.HasSuffix(n.Name, "-devel") && strings.HasPrefix(n.Name, "kernel") {
 			out = append(out, n.Version+"-"+n.Release+"."+n.Arch)

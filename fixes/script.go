@@ -57,7 +57,10 @@ func (t transaction) actions() []action.Action {
 	return append(out, job)
 }
 
-func (t transaction) remote(p PackageFile) string { return runHome(t.in) + "/" + path.Base(p.Path) }
+func (t transaction) remote(p PackageFile) string { return runHome(t.in) + "/" + fileName(p.Path) }
+
+// fileName is the last part of a path of any host, Windows included.
+func fileName(p string) string { return path.Base(strings.ReplaceAll(p, `\`, "/")) }
 
 // undo tells how a person goes back.
 func (t transaction) undo() string {

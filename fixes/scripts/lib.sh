@@ -57,11 +57,16 @@ refresh_apt() {
 
 # put replaces file $2 by the bytes of $1 in one step, keeping owner and mode.
 put() {
-	if [ -e "$2" ]; then
-		cp -p "$2" "$2.boxdoctor-new" && cat "$1" >"$2.boxdoctor-new" && mv -f "$2.boxdoctor-new" "$2"
-	else
+	if [ ! -e "$2" ]; then
 		cp -p "$1" "$2"
+		return
 	fi
+	if cp -p "$2" "$2.boxdoctor-new" && cat "$1" >"$2.boxdoctor-new" && mv -f "$2.boxdoctor-new" "$2"; then
+		return 0
+	fi
+	rm -f "$2.boxdoctor-new"
+	echo "boxdoctor: $2 could not be written"
+	return 1
 }
 
 # open_locks DIR begins a time in which locks may be off; it ends with the job.
@@ -80,8 +85,8 @@ open_locks() {
 # save FILE keeps the original before it is touched, for this job and as a backup for people.
 save() {
 	count=$((count + 1))
-	cp -p "$1" "$pending/$count.orig"
-	echo "$1" >"$pending/$count.path"
+	cp -p "$1" "$pending/$count.orig" || exit 1
+	readlink -f "$1" >"$pending/$count.path" || exit 1
 	backup=/var/lib/boxdoctor/backup/$(basename "$pending")$1
 	mkdir -p "$(dirname "$backup")"
 	cp -p "$1" "$backup"
@@ -89,7 +94,7 @@ save() {
 
 # unlock FILE LINE... takes whole lines out of a lock list.
 unlock() {
-	file=$1
+	file=$(readlink -f "$1") || exit 1
 	shift
 	save "$file"
 	echo "+ unlock in $file:"
@@ -98,14 +103,16 @@ unlock() {
 		echo "    $line"
 		printf '%s\n' "$line" >>"$pending/lines"
 	done
-	grep -v -x -F -f "$pending/lines" "$pending/$count.orig" >"$pending/new" || true
-	put "$pending/new" "$file"
+	grep -v -x -F -f "$pending/lines" "$pending/$count.orig" >"$pending/new"
+	if [ "$?" -gt 1 ] || ! put "$pending/new" "$file"; then
+		exit 1
+	fi
 	rm -f "$pending/lines" "$pending/new"
 }
 
 # lock_again reads, from standard input, what the file saved last shall hold when the transaction succeeded.
 lock_again() {
-	cat >"$pending/$count.after"
+	cat >"$pending/$count.after" || exit 1
 }
 
 # unhold PACKAGE... takes apt holds off.
@@ -128,13 +135,15 @@ restore_locks() {
 		echo "boxdoctor: locks stay off; their originals are in /var/lib/boxdoctor/backup/$(basename "$pending")"
 		rm -rf "$pending"
 	else
-		restore_dir "$pending" "$1"
+		restore_dir "$pending" "$1" || if [ "$1" -eq 0 ]; then set -- 74; fi
 	fi
 	exit "$1"
 }
 
-# restore_dir DIR STATUS puts locks back: the new version after a success that changed it, else the original.
+# restore_dir DIR STATUS puts locks back: the new version after a success that changed it, else the original. What
+# cannot be put back (a full disk) keeps the folder, so that the next run finds it.
 restore_dir() {
+	left=no
 	for path in "$1"/*.path; do
 		if [ ! -e "$path" ]; then
 			continue
@@ -142,18 +151,26 @@ restore_dir() {
 		base=${path%.path}
 		file=$(cat "$path")
 		if [ "$2" -eq 0 ] && [ -e "$base.after" ]; then
-			put "$base.after" "$file"
-			echo "+ locked again in $file, at the new version"
-		else
-			cp -p "$base.orig" "$file.boxdoctor-new"
-			mv -f "$file.boxdoctor-new" "$file"
+			if put "$base.after" "$file"; then
+				echo "+ locked again in $file, at the new version"
+			else
+				left=yes
+			fi
+		elif cp -p "$base.orig" "$file.boxdoctor-new" && mv -f "$file.boxdoctor-new" "$file"; then
 			echo "+ restored $file"
+		else
+			rm -f "$file.boxdoctor-new"
+			left=yes
 		fi
 	done
 	if [ -e "$1/holds" ]; then
 		while read -r name; do
-			apt-mark hold "$name"
+			apt-mark hold "$name" || left=yes
 		done <"$1/holds"
+	fi
+	if [ "$left" = yes ]; then
+		echo "boxdoctor: not everything could be locked again; the originals are in $1"
+		return 1
 	fi
 	rm -rf "$1"
 }

@@ -67,10 +67,12 @@ as_owner() {
 	elif command -v sudo >/dev/null 2>&1; then
 		sudo -n -u "#$uid" "$@"
 	else
+		# shellcheck disable=SC2016 # expanded by the inner shell
 		su -s /bin/sh "$(id -un "$uid")" -c 'exec "$0" "$@"' "$@"
 	fi
 }
 
+# shellcheck disable=SC2016
 if as_owner sh -c ': >"$1" && rm "$1"' sh "$probe"; then
 	echo "boxdoctor: uid $uid can write to $path"
 	exit 0

@@ -91,33 +91,38 @@ func Await(ctx context.Context, t *Target, id string, limit time.Duration) error
 	return err
 }
 
-// startTries bounds how often a start with an unknown outcome is repeated.
-const startTries = 3
+// startTries bounds how often a start is tried that may not have run, startPause is between two of them.
+const (
+	startTries = 3
+	startPause = 500 * time.Millisecond
+)
 
-// startJob is safe to repeat, because the guest lets only one start of a folder win. Once the outcome of one try
-// is unknown, only a success makes it known again.
+// startJob is safe to repeat, because the guest lets only one start of a folder win; only a start that ran and said
+// no is final. Once the outcome of one try is unknown, only a success makes it known again.
 func startJob(ctx context.Context, t *Target, j Job, dir string) error {
 	cmd := guest.Cmd{Name: "start " + j.Name, Sudo: true, Timeout: time.Minute,
 		Script: jobScript(j, t.RunID), Args: append([]string{dir}, j.Args...)}
-	var unknown error
+	var failed error
+	var exit *guest.ExitError
 	for range startTries {
 		_, err := t.Guest.Run(ctx, cmd)
-		switch {
-		case err == nil:
+		if err == nil {
 			return nil
-		case errors.Is(err, guest.ErrUnknownOutcome):
-			unknown = err
-		case unknown == nil:
-			return err
 		}
-		if ctx.Err() != nil {
+		if failed == nil || !errors.Is(failed, guest.ErrUnknownOutcome) {
+			failed = err
+		}
+		if ctx.Err() != nil || errors.As(failed, &exit) {
 			break
 		}
 		if rerr := reconnect(ctx, t); rerr != nil {
-			return fmt.Errorf("%w (no new connection: %v)", unknown, rerr)
+			return fmt.Errorf("%w (no new connection: %v)", failed, rerr)
+		}
+		if t.sleep(ctx, startPause) != nil {
+			break
 		}
 	}
-	return unknown
+	return failed
 }
 
 // jobScript carries the job's script as a here-document whose delimiter a guest cannot guess.

@@ -102,6 +102,13 @@ func TestAnUnknownStartStaysUnknown(t *testing.T) {
 	is(t, err, guest.ErrUnknownOutcome)
 }
 
+// TestAStartThatDidNotRunIsRepeated: a link that was lost just before the start failed the whole fix.
+func TestAStartThatDidNotRunIsRepeated(t *testing.T) {
+	away := failed(started(), errors.New("did not run: connection refused"))
+	_, err := build(t, Job{}, away, guesttest.Step{Name: guesttest.Reconnect}, away, guesttest.Step{Name: guesttest.Reconnect}, started(), looked(1, "done 0\n"))
+	must(t, err)
+}
+
 func TestAStartThatWasRefused(t *testing.T) {
 	no := &guest.ExitError{Name: "start build", Code: 1, Stderr: "Read-only file system"}
 	b, err := build(t, Job{}, failed(started(), no))

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -68,7 +67,7 @@ type Signature struct {
 	// Graphics: only the graphics driver is concerned, shared folders work without it.
 	Graphics bool `yaml:"graphics"`
 
-	res []*regexp.Regexp
+	res []pattern
 }
 
 type data struct {
@@ -76,7 +75,7 @@ type data struct {
 	releases   []Release
 	minors     []Minor
 	signatures []Signature
-	harmless   []*regexp.Regexp
+	harmless   []pattern
 }
 
 // load parses the embedded files once, on first use, so that starting boxdoctor costs nothing. A malformed
@@ -124,7 +123,7 @@ func (d *data) compile(harmless []string) error {
 	for i := range d.signatures {
 		s := &d.signatures[i]
 		for _, m := range s.Match {
-			re, err := regexp.Compile("(?is)" + m)
+			re, err := compile("(?is)", m)
 			if err != nil {
 				return fmt.Errorf("signature %s: %w", s.ID, err)
 			}
@@ -135,7 +134,7 @@ func (d *data) compile(harmless []string) error {
 		}
 	}
 	for _, h := range harmless {
-		re, err := regexp.Compile("(?i)" + h)
+		re, err := compile("(?i)", h)
 		if err != nil {
 			return fmt.Errorf("harmless %q: %w", h, err)
 		}
@@ -203,18 +202,19 @@ func Signatures() []Signature { return load().signatures }
 // and harmless ones left out first. ok is false when no signature matches: unknown, never a guess.
 func Classify(text string) (s Signature, evidence string, ok bool) {
 	joined := Join(text)
+	lower := strings.ToLower(joined)
 	for _, s := range load().signatures {
-		if ev, hit := s.find(joined); hit {
+		if ev, hit := s.find(joined, lower); hit {
 			return s, ev, true
 		}
 	}
 	return Signature{}, "", false
 }
 
-func (s Signature) find(text string) (string, bool) {
+func (s Signature) find(text, lower string) (string, bool) {
 	first := ""
 	for i, re := range s.res {
-		loc := re.FindStringIndex(text)
+		loc := re.find(text, lower)
 		if loc == nil {
 			return "", false
 		}
@@ -256,7 +256,8 @@ func Join(text string) string {
 }
 
 func isHarmless(line string) bool {
-	return slices.ContainsFunc(load().harmless, func(re *regexp.Regexp) bool { return re.MatchString(line) })
+	lower := strings.ToLower(line)
+	return slices.ContainsFunc(load().harmless, func(p pattern) bool { return p.find(line, lower) != nil })
 }
 
 func folded(prev, next string) bool {

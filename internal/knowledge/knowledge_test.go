@@ -146,7 +146,7 @@ func TestCausesComeBeforeSymptoms(t *testing.T) {
 }
 
 func TestUnknownTextIsNeverGuessed(t *testing.T) {
-	for _, text := range []string{"", "\n\n", "everything is fine", "error: something else entirely", strings.Repeat("x", 1<<16), "\x00\xff\xfe"} {
+	for _, text := range []string{"", "\n\n", "everything is fine", "error: something else entirely", strings.Repeat("x", 1<<13), "\x00\xff\xfe"} {
 		if got, ev, ok := Classify(text); ok {
 			t.Errorf("%.40q is classified as %s by %q", text, got.ID, ev)
 		}
@@ -344,6 +344,27 @@ func TestLoadRefusesWhatIsMalformed(t *testing.T) {
 	}
 }
 
+// Every expression has texts to look for first, and where it matches one of them occurs.
+func TestPatternsNeedWhatTheyMatch(t *testing.T) {
+	for _, s := range Signatures() {
+		for i, p := range s.res {
+			if len(p.needs) == 0 {
+				t.Errorf("%s: no text is required by %q, so it is tried on everything", s.ID, s.Match[i])
+			}
+		}
+	}
+	for expr, want := range map[string]string{"abc|xyz": "abc xyz", "a(bcd|efg)": "bcd efg", "abc.*longer": "longer", "abc?": "", "a|bcd": "", "[a-z]+": "",
+		"(KEY|Name)+ x": "key name"} {
+		p, err := compile("(?i)", expr)
+		if got := strings.Join(p.needs, " "); err != nil || got != want {
+			t.Errorf("%s requires %q, %v; want %q", expr, got, err, want)
+		}
+	}
+	if _, err := compile("", "("); err == nil {
+		t.Error("a malformed expression is accepted")
+	}
+}
+
 func FuzzClassify(f *testing.F) {
 	for _, dir := range []string{"samples", "more", "healthy"} {
 		for _, path := range textFiles(f, dir) {
@@ -354,6 +375,15 @@ func FuzzClassify(f *testing.F) {
 		s, evidence, ok := Classify(text)
 		if ok != (s.ID != "") || strings.Contains(evidence, "\n") {
 			t.Errorf("%v %q %q", ok, s.ID, evidence)
+		}
+		if !plainASCII(text) {
+			return // folding of other letters is not what the first look is made for
+		}
+		joined := Join(text)
+		if slow := slices.IndexFunc(Signatures(), func(o Signature) bool {
+			return !slices.ContainsFunc(o.res, func(p pattern) bool { return !p.re.MatchString(joined) })
+		}); ok != (slow >= 0) || ok && Signatures()[slow].ID != s.ID {
+			t.Errorf("looking first for texts gives %q, the expressions alone number %d", s.ID, slow)
 		}
 		if ok && !slices.ContainsFunc(Signatures(), func(o Signature) bool { return o.ID == s.ID }) {
 			t.Errorf("%q is no signature", s.ID)
@@ -369,4 +399,8 @@ func FuzzJoin(f *testing.F) {
 			t.Errorf("%q became longer: %q", text, joined)
 		}
 	})
+}
+
+func plainASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > 0x7f }) < 0
 }

@@ -52,6 +52,8 @@ boot_rpm() {
 	cp "$(command -v grub-editenv)" "$stage/usr/bin/grub2-editenv"
 	cp "$here/guest/grub.cfg" "$stage/boot/grub2/"
 	echo 'layout=other' >"$stage/etc/kernel/install.conf"
+	mkdir "$stage/etc/kernel/install.d"
+	ln -s /dev/null "$stage/etc/kernel/install.d/85-initrd.install" # Debian's; it talks, and this kernel needs no initrd
 	printf 'UPDATEDEFAULT=yes\nDEFAULTKERNEL=kernel-core\n' >"$stage/etc/sysconfig/kernel"
 	LAB=$VM mkrpm lab-boot 1 1.el9 "$stage" "Provides: grubby"
 	rm -rf "$stage"
@@ -148,7 +150,7 @@ build_founding() {
 	local root=$VM/tmp/root
 	timed "  root" build_root "$root"
 	timed "  Guest Additions $GA_OLD" old_additions "$root"
-	inside "$root" sh -eu -s <"$here/sick/founding" >&2 || die "sick/founding failed"
+	inside "$root" sh -euc "$(cat "$here/sick/founding")" >&2 || die "sick/founding failed"
 	timed "  disk" disk "$root" "$VM/founding.raw"
 	rm -rf "$root"
 }
@@ -207,7 +209,7 @@ disk() {
 	rm -f "$out"
 	truncate -s "$size" "$out"
 	timeout 300 mkfs.ext4 -q -F -L root -m 0 -O ^metadata_csum_seed -E offset=1048576,root_owner=0:0 -d "$root" "$out" 4193280k
-	echo '2048,,83,*' | sfdisk -q --wipe never "$out"
+	echo '2048,,83,*' | sfdisk -q --wipe never "$out" >&2
 	grub-mkimage -O i386-pc -o "$core" -p "(hd0,msdos1)$prefix" biosdisk part_msdos ext2 normal linux loadenv regexp echo test serial terminal
 	[ "$(stat -c %s "$core")" -lt $((2047 * 512)) ] || die "GRUB's core does not fit into the gap"
 	dd if="$grub/boot.img" of="$out" bs=440 count=1 conv=notrunc status=none # it looks for the core in sector 1, as made

@@ -109,7 +109,7 @@ machine() {
 	local name=$1 dir=$VM/run/$1
 	rm -f "$dir/qmp"
 	timeout 20 qemu-system-x86_64 -nodefaults -no-user-config -machine pc -accel "${BOXDOCTOR_VM_ACCEL:-tcg,thread=multi}" -cpu max -smp 2 -m 1536 \
-		-display none -serial "file:$dir/console.log,append=on" -monitor none -qmp "unix:$dir/qmp,server=on,wait=off" -pidfile "$dir/pid" -daemonize \
+		-display none -chardev "file,id=console,path=$dir/console.log,append=on" -serial chardev:console -monitor none -qmp "unix:$dir/qmp,server=on,wait=off" -pidfile "$dir/pid" -daemonize \
 		-drive "file=$dir/disk.qcow2,if=virtio,cache=unsafe,format=qcow2" -device virtio-rng-pci \
 		-netdev "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:$(cat "$dir/inner")-:22" -device virtio-net-pci,netdev=net0,id=nic0 >&2
 }

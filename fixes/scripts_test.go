@@ -1,0 +1,394 @@
+package fixes
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// shells are those that a guest may have as sh.
+var shells = map[string][]string{"dash": {"dash"}, "bash": {"bash"}, "busybox": {"busybox", "sh"}}
+
+// cell runs scripts as root with a /var/lib of their own, in a mount namespace: the paths of the product stay as
+// they are, and nothing of the machine is touched.
+type cell struct {
+	t     *testing.T
+	shell []string
+	dir   string // on the machine; lib is bound to /var/lib, etc holds lock lists
+}
+
+// inCells runs a test by every shell. It needs root for the mount namespace.
+func inCells(t *testing.T, test func(*cell)) {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("needs root on Linux: the scripts run in a mount namespace with a /var/lib of their own")
+	}
+	if out, err := exec.Command("unshare", "-m", "true").CombinedOutput(); err != nil {
+		t.Skipf("no mount namespaces here: %v %s", err, out)
+	}
+	for name, shell := range shells {
+		t.Run(name, func(t *testing.T) {
+			if _, err := exec.LookPath(shell[0]); err != nil {
+				t.Skipf("no %s on this machine", shell[0])
+			}
+			t.Parallel()
+			c := &cell{t: t, shell: shell, dir: t.TempDir()}
+			for _, d := range []string{"lib", "etc", "bin"} {
+				if err := os.Mkdir(filepath.Join(c.dir, d), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.tool("apt-mark", `echo "$@" >>"`+c.dir+`/apt"; case "$*" in *refuses*) [ "$1" = unhold ] || exit 100 ;; esac`)
+			c.tool("apt-get", `echo "apt-get $*"; exit 100`)
+			test(c)
+		})
+	}
+}
+
+// tool puts a stand-in into the cell, over the machine's own program of that name if there is one.
+func (c *cell) tool(name, body string) {
+	if err := os.WriteFile(filepath.Join(c.dir, "bin", name), []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+const enter = `set -e
+mount --make-rprivate /
+mount --bind "$1/lib" /var/lib
+mount --bind "$1/bin" /usr/local/sbin
+for tool in "$1"/bin/*; do
+	own=/usr/bin/${tool##*/}
+	[ ! -e "$own" ] || mount --bind "$tool" "$own"
+done
+shift
+exec "$@"
+`
+
+// idle stands in for two programs that wait_idle calls, so that a test does not wait for real.
+const idle = "sleep() { :; }\npgrep() { return 1; }\n"
+
+func (c *cell) command(script string) *exec.Cmd {
+	c.t.Helper()
+	file := filepath.Join(c.dir, "script")
+	if err := os.WriteFile(file, []byte(lib+"\n"+script), 0o700); err != nil {
+		c.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
+	c.t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "unshare", append(append([]string{"-m", "sh", "-c", enter, "sh", c.dir}, c.shell...), file)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
+}
+
+// run returns the exit status and all that was printed.
+func (c *cell) run(script string) (int, string) {
+	c.t.Helper()
+	out, err := c.command(script).CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		c.t.Fatalf("%v: %s", err, out)
+	}
+	if exit != nil {
+		return exit.ExitCode(), string(out)
+	}
+	return 0, string(out)
+}
+
+// interrupted starts a script, waits until it has written the file `here` and sends a signal to all its processes.
+func (c *cell) interrupted(script string, sig syscall.Signal) (int, string) {
+	c.t.Helper()
+	cmd := c.command(script)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); !c.exists("here"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			c.t.Fatalf("the script never came to its middle: %s", out.String())
+		}
+	}
+	if err := syscall.Kill(-cmd.Process.Pid, sig); err != nil {
+		c.t.Fatal(err)
+	}
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		c.t.Fatalf("ended with %v", err)
+	}
+	return exit.ExitCode(), out.String()
+}
+
+func (c *cell) exists(name string) bool {
+	_, err := os.Lstat(filepath.Join(c.dir, name))
+	return err == nil
+}
+
+// list writes a lock list with an odd mode and owner, and returns its path.
+func (c *cell) list(name, content string) string {
+	c.t.Helper()
+	path := filepath.Join(c.dir, "etc", name)
+	if err := errors.Join(os.WriteFile(path, []byte(content), 0o600), os.Chmod(path, 0o640), os.Chown(path, 12, 34)); err != nil {
+		c.t.Fatal(err)
+	}
+	return path
+}
+
+// holds fails unless the file has these bytes and still its mode and owner, and nothing is left beside it.
+func (c *cell) holds(path, want string) {
+	c.t.Helper()
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != want {
+		c.t.Errorf("%s holds %q, %v; want %q", filepath.Base(path), got, err, want)
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	own, _ := st.Sys().(*syscall.Stat_t)
+	if st.Mode().Perm() != 0o640 || own.Uid != 12 || own.Gid != 34 {
+		c.t.Errorf("%s: mode %o, owner %d:%d; want 640, 12:34", filepath.Base(path), st.Mode().Perm(), own.Uid, own.Gid)
+	}
+	if left, _ := filepath.Glob(filepath.Join(c.dir, "etc", "*boxdoctor*")); len(left) > 0 {
+		c.t.Errorf("left behind: %v", left)
+	}
+}
+
+// pending fails unless the folder of the transaction is there or not, as wanted.
+func (c *cell) pending(want bool) {
+	c.t.Helper()
+	if got := c.exists("lib/boxdoctor/pending/run1"); got != want {
+		c.t.Errorf("the pending folder is there: %v, want %v", got, want)
+	}
+}
+
+// original has no newline at its end, a comment, an entry with a glob, and one that is part of another.
+const original = "# mine\n0:kernel-devel-1-1.*\n0:kernel-devel-1-1.*-not\n!kernel*-0:[2]-3.*\n0:htop-1-1.*"
+
+const unlocked = "# mine\n0:kernel-devel-1-1.*-not\n0:htop-1-1.*\n"
+
+func open(list string) string {
+	return idle + "wait_idle\nopen_locks /var/lib/boxdoctor/pending/run1\nunlock '" + list + "' '0:kernel-devel-1-1.*' '!kernel*-0:[2]-3.*'\n"
+}
+
+func TestLocksComeBackAfterSuccess(t *testing.T) {
+	inCells(t, func(c *cell) {
+		list := c.list("versionlock.list", original)
+		code, out := c.run(open(list) + "run cp '" + list + "' '" + c.dir + "/during'\n")
+		if code != 0 {
+			t := c.t
+			t.Fatalf("exit status %d: %s", code, out)
+		}
+		if during, _ := os.ReadFile(filepath.Join(c.dir, "during")); string(during) != unlocked {
+			c.t.Errorf("unlocked: %q, want %q", during, unlocked)
+		}
+		c.holds(list, original)
+		c.pending(false)
+		backup, err := os.ReadFile(filepath.Join(c.dir, "lib/boxdoctor/backup/run1", list))
+		if err != nil || string(backup) != original {
+			c.t.Errorf("backup %q, %v", backup, err)
+		}
+	})
+}
+
+func TestLocksAtTheNewVersionOnlyAfterSuccess(t *testing.T) {
+	inCells(t, func(c *cell) {
+		again := "lock_again <<'X'\n$(id) `id` \\ new\nX\n"
+		list := c.list("versionlock.list", original)
+		if code, out := c.run(open(list) + again + "run true\n"); code != 0 {
+			c.t.Fatalf("exit status %d: %s", code, out)
+		}
+		c.holds(list, "$(id) `id` \\ new\n")
+		list = c.list("versionlock.list", original)
+		if code, _ := c.run(open(list) + again + "run false\necho not reached\n"); code != 1 {
+			c.t.Errorf("exit status %d, want that of the command", code)
+		}
+		c.holds(list, original)
+		c.pending(false)
+	})
+}
+
+func TestLocksComeBackAfterSignals(t *testing.T) {
+	inCells(t, func(c *cell) {
+		for sig, want := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
+			_ = os.Remove(filepath.Join(c.dir, "here"))
+			list := c.list("versionlock.list", original)
+			code, out := c.interrupted(open(list)+"lock_again </dev/null\n: >'"+c.dir+"/here'\nrun /bin/sleep 30\n", sig)
+			if code != want {
+				c.t.Errorf("%v: exit status %d, want %d: %s", sig, code, want, out)
+			}
+			c.holds(list, original)
+			c.pending(false)
+		}
+	})
+}
+
+// A power cut, or kill -9: the next run finds the folder and puts everything back byte for byte.
+func TestLocksComeBackAfterAPowerCut(t *testing.T) {
+	inCells(t, func(c *cell) {
+		list, other := c.list("versionlock.list", original), c.list("other.list", "one\ntwo")
+		script := open(list) + "unlock '" + other + "' two\nunhold linux-image-amd64\n: >'" + c.dir + "/here'\nrun /bin/sleep 30\n"
+		if code, out := c.interrupted(script, syscall.SIGKILL); code != -1 {
+			c.t.Errorf("exit status %d: %s", code, out)
+		}
+		c.pending(true)
+		c.holds(list, unlocked)
+		if code, out := c.run(restoreScript); code != 0 {
+			c.t.Errorf("exit status %d: %s", code, out)
+		}
+		c.holds(list, original)
+		c.holds(other, "one\ntwo")
+		c.pending(false)
+		if apt, _ := os.ReadFile(filepath.Join(c.dir, "apt")); string(apt) != "unhold linux-image-amd64\nhold linux-image-amd64\n" {
+			c.t.Errorf("apt-mark was called with %q", apt)
+		}
+		if code, out := c.run(restoreScript); code != 0 || out != "" {
+			c.t.Errorf("with nothing to restore: %d %q", code, out)
+		}
+	})
+}
+
+func TestKeepUnlocked(t *testing.T) {
+	inCells(t, func(c *cell) {
+		list := c.list("versionlock.list", original)
+		if code, out := c.run(open(list) + "keep_unlocked\nrun true\n"); code != 0 || !strings.Contains(out, "/var/lib/boxdoctor/backup/run1") {
+			c.t.Errorf("%d %q", code, out)
+		}
+		c.holds(list, unlocked)
+		c.pending(false)
+		list = c.list("versionlock.list", original)
+		if code, _ := c.run(open(list) + "keep_unlocked\nrun false\n"); code != 1 {
+			c.t.Errorf("exit status %d", code)
+		}
+		c.holds(list, original)
+	})
+}
+
+// What cannot be put back is not thrown away.
+func TestWhatCannotBeRestoredIsKept(t *testing.T) {
+	inCells(t, func(c *cell) {
+		if code, out := c.run(idle + "open_locks /var/lib/boxdoctor/pending/run1\nunhold refuses\nrun true\n"); code != 74 || !strings.Contains(out, "pending/run1") {
+			c.t.Errorf("%d %q", code, out)
+		}
+		c.pending(true)
+		list := c.list("versionlock.list", original)
+		_ = os.RemoveAll(filepath.Join(c.dir, "lib/boxdoctor"))
+		if code, out := c.run(open(list) + "rm -rf '" + filepath.Dir(list) + "'\nrun false\n"); code != 1 || !strings.Contains(out, "originals are in") {
+			c.t.Errorf("%d %q", code, out)
+		}
+		c.pending(true)
+	})
+}
+
+// A full disk at the moment of the backup: nothing is touched.
+func TestNothingIsUnlockedWithoutABackup(t *testing.T) {
+	inCells(t, func(c *cell) {
+		list := c.list("versionlock.list", original)
+		full := "mount -t tmpfs -o size=4k full /var/lib\nmkdir -p /var/lib/boxdoctor/pending\n: >/var/lib/fill\ndd if=/dev/zero of=/var/lib/fill bs=1k count=64 2>/dev/null\n"
+		code, out := c.run(full + open(list) + "run true\n")
+		if code == 0 || strings.Contains(out, "+ true") {
+			c.t.Errorf("it went on without a backup: %d %q", code, out)
+		}
+		c.holds(list, original)
+	})
+}
+
+func TestALinkedListStaysALink(t *testing.T) {
+	inCells(t, func(c *cell) {
+		list := c.list("real.list", original)
+		link := filepath.Join(c.dir, "etc", "versionlock.list")
+		if err := os.Symlink(list, link); err != nil {
+			c.t.Fatal(err)
+		}
+		if code, out := c.run(open(link) + "lock_again <<'X'\nnew\nX\nrun true\n"); code != 0 {
+			c.t.Errorf("%d %q", code, out)
+		}
+		if to, err := os.Readlink(link); err != nil || to != list {
+			c.t.Errorf("the link leads to %q, %v", to, err)
+		}
+		c.holds(list, "new\n")
+	})
+}
+
+func TestRunShowsAndStops(t *testing.T) {
+	inCells(t, func(c *cell) {
+		code, out := c.run("run echo one two\nrun sh -c 'exit 7'\necho not reached\n")
+		if code != 7 || !strings.HasPrefix(out, "+ echo one two\none two\n") || !strings.Contains(out, "ended with status 7") || strings.Contains(out, "not reached") {
+			c.t.Errorf("%d %q", code, out)
+		}
+	})
+}
+
+func TestWaitIdle(t *testing.T) {
+	inCells(t, func(c *cell) {
+		count := "n=0\nsleep() { n=$((n + 1)); }\n"
+		code, out := c.run(count + "pgrep() { [ \"$2\" = yum ] && [ \"$n\" -lt 3 ]; }\nwait_idle\necho waited $n\n")
+		if code != 0 || !strings.Contains(out, "waiting for yum") || !strings.Contains(out, "waited 3") {
+			c.t.Errorf("%d %q", code, out)
+		}
+		code, out = c.run(count + "pgrep() { [ \"$2\" = dpkg ]; }\nwait_idle\necho not reached\n")
+		if code != 75 || !strings.Contains(out, "Nothing was changed") || strings.Contains(out, "not reached") {
+			c.t.Errorf("%d %q", code, out)
+		}
+	})
+}
+
+func TestRefreshAptGoesOn(t *testing.T) {
+	inCells(t, func(c *cell) {
+		code, out := c.run("refresh_apt -o A=b\necho reached\n")
+		if code != 0 || !strings.Contains(out, "apt-get -o A=b update") || !strings.Contains(out, "status 100") || !strings.Contains(out, "reached") {
+			c.t.Errorf("%d %q", code, out)
+		}
+	})
+}
+
+func TestWithTmp(t *testing.T) {
+	inCells(t, func(c *cell) {
+		own := filepath.Join(c.dir, "own tmp")
+		mark := "boxdoctor-test-" + filepath.Base(filepath.Dir(c.dir))
+		code, out := c.run("mount --bind /tmp /tmp\nwith_tmp yes '" + own + "' sh -c 'echo \"$1\" >/tmp/" + mark + "; exit 5' sh 'a b'\necho status $?\nls /tmp/" + mark + " 2>/dev/null\n")
+		if !strings.Contains(out, "status 5") || code == 0 {
+			c.t.Errorf("%d %q", code, out)
+		}
+		if got, err := os.ReadFile(filepath.Join(own, mark)); err != nil || string(got) != "a b\n" {
+			c.t.Errorf("%q, %v", got, err)
+		}
+		if _, err := os.Stat("/tmp/" + mark); err == nil {
+			c.t.Error("the build wrote into the machine's /tmp")
+		}
+		if code, out := c.run("with_tmp no '" + own + "' sh -c 'exit 6'\n"); code != 6 {
+			c.t.Errorf("%d %q", code, out)
+		}
+	})
+}
+
+// The whole script of a real plan, with the package manager as a stand-in.
+func TestFoundingTransactionForReal(t *testing.T) {
+	inCells(t, func(c *cell) {
+		for _, ok := range []bool{true, false} {
+			list := c.list("versionlock.list", original)
+			c.tool("yum", `cp '`+list+`' '`+c.dir+`/seen'; `+map[bool]string{true: "exit 0", false: "echo Error: Nothing to do; exit 1"}[ok])
+			tr := foundingTransaction(c.t, list)
+			code, out := c.run(idle + tr.script())
+			if (code == 0) != ok {
+				c.t.Fatalf("exit status %d: %s", code, out)
+			}
+			if seen, _ := os.ReadFile(filepath.Join(c.dir, "seen")); string(seen) != "# mine\n0:htop-1-1.*\n" {
+				c.t.Errorf("yum saw %q", seen)
+			}
+			want := "# mine\n0:kernel-devel-9-9.*\n0:htop-1-1.*\n"
+			if !ok {
+				want = "# mine\n0:kernel-devel-1-1.*\n0:htop-1-1.*"
+			}
+			c.holds(list, want)
+			_ = os.RemoveAll(filepath.Join(c.dir, "lib/boxdoctor"))
+		}
+	})
+}
