@@ -91,7 +91,7 @@ func evalSudo(f *facts.Facts) finding.Verdict {
 	case facts.SudoOK:
 		return finding.Passf("sudo works")
 	case facts.SudoPassword:
-		return finding.Failf("sudo asks for a password (it says the same to a user who is not in sudoers)").Diff("sudo without questions", s.State).Advise("give boxdoctor the password in a variable", "export "+sudoVariable(f.Machine.Name)+"=…").
+		return finding.Failf("sudo asks for a password (it says the same to a user who is not in sudoers)").Diff("sudo without questions", s.State).Advise("give boxdoctor the password in a variable", "export "+facts.SudoVariable(f.Machine.Name)+"=…").
 			Advise("or let the user run sudo without one, in the guest", rule)
 	case facts.SudoTTY:
 		return v.Advise("sudoers asks for a terminal (requiretty); take it off in the guest", "sudo visudo   # Defaults:"+user+" !requiretty")
@@ -105,18 +105,4 @@ func evalSudo(f *facts.Facts) finding.Verdict {
 
 func plainName(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
-}
-
-// sudoVariable is the environment variable that holds a machine's sudo password (issue 1).
-func sudoVariable(machine string) string {
-	up := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z':
-			return r - 'a' + 'A'
-		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
-			return r
-		}
-		return '_'
-	}, machine)
-	return "BOXDOCTOR_SUDO_PASSWORD_" + up
 }

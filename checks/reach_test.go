@@ -1,8 +1,6 @@
 package checks
 
 import (
-	"testing"
-
 	"github.com/boxdoctor/boxdoctor/internal/assess/assesstest"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 )
@@ -44,11 +42,3 @@ var _ = rows("sudo.usable",
 	}),
 	unknown("not asked", assesstest.CentOS7, func(f *facts.Facts) { assesstest.Forget(&f.Guest.Sudo) }),
 )
-
-func TestSudoVariable(t *testing.T) {
-	for name, want := range map[string]string{"web-1": "BOXDOCTOR_SUDO_PASSWORD_WEB_1", "DB.x": "BOXDOCTOR_SUDO_PASSWORD_DB_X", "": "BOXDOCTOR_SUDO_PASSWORD_"} {
-		if got := sudoVariable(name); got != want {
-			t.Errorf("%q: %s, want %s", name, got, want)
-		}
-	}
-}

@@ -169,8 +169,9 @@ func TestAFailedTransactionBlocksItsDependentsOnly(t *testing.T) {
 // TestARepairThatDoesNotHelpIsNotVerified: a build that exits 0 with nothing built.
 func TestARepairThatDoesNotHelpIsNotVerified(t *testing.T) {
 	t.Parallel()
-	p := admit(t, demo.Healthy())
-	p.in("rm /lib/modules/" + demo.ArchiveKernel + "/misc/vbox*")
+	scene := demo.Healthy()
+	scene.System.AdditionsBuilt, scene.Prepare = nil, nil
+	p := admit(t, scene)
 	p.meddle = func(_ context.Context, c *guest.Cmd) (bool, error) {
 		if starts(c, "build the Guest Additions' modules") {
 			c.Script = "job_script() { echo 'echo pretending'; }\n" + c.Script[strings.LastIndex(c.Script, "# Starts a detached job once."):]

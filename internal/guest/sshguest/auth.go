@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/boxdoctor/boxdoctor/internal/facts"
 )
 
 // promptTries is how often a person may type the SSH password of one dial.
@@ -144,7 +146,7 @@ func answers(password string, questions []string, echo []bool) ([]string, error)
 func (a *authenticator) password() (string, error) {
 	given := a.g.vault.knownPassword()
 	if given == "" {
-		given = a.g.cfg.env(passwordVariable(a.g.cfg.Name))
+		given = a.g.cfg.env(facts.SSHVariable(a.g.cfg.Name))
 	}
 	if given != "" && a.passwords == 0 {
 		return given, nil
@@ -328,7 +330,7 @@ func (a *authenticator) refusal(err error) error {
 		e.Text += " (" + clean(err.Error()) + ")"
 	}
 	if a.passwords == 0 && a.g.cfg.Ask == nil && (slices.Contains(a.methods, "password") || slices.Contains(a.methods, "keyboard-interactive")) {
-		e.Text += "; a password can be given in " + passwordVariable(cfg.Name)
+		e.Text += "; a password can be given in " + facts.SSHVariable(cfg.Name)
 	}
 	return e
 }

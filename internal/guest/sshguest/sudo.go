@@ -43,7 +43,7 @@ func (g *Guest) sudoPlan() (*sudoPlan, error) {
 	}
 	p := &sudoPlan{pty: g.sudo.pty, cfg: g.cfg}
 	if !g.sudo.known {
-		g.sudo.password = g.cfg.env(sudoVariable(g.cfg.Name))
+		g.sudo.password = g.cfg.env(facts.SudoVariable(g.cfg.Name))
 		g.sudo.known = g.sudo.password != ""
 	}
 	if g.sudo.known {
@@ -122,7 +122,7 @@ func (p *sudoPlan) classify(step, said string) *SudoError {
 		e.State, e.Wrong = facts.SudoPassword, true
 	case has("password is required", "no tty present", "a terminal is required", "interactive authentication is required"):
 		e.State = facts.SudoPassword
-		name := sudoVariable(p.cfg.Name)
+		name := facts.SudoVariable(p.cfg.Name)
 		e.Command = fmt.Sprintf("read -rs %s && export %s    # then run boxdoctor again, or run it on a terminal", name, name)
 	case has("sudo: not found", "sudo: command not found", "sudo: inaccessible"):
 		e.State = facts.SudoMissing
@@ -145,23 +145,4 @@ func (p *sudoPlan) withoutNoise(said string) string {
 		}
 	}
 	return strings.Join(keep, "")
-}
-
-// sudoVariable is the name of the variable that holds a machine's sudo password.
-func sudoVariable(machine string) string { return "BOXDOCTOR_SUDO_PASSWORD_" + envName(machine) }
-
-// passwordVariable is the name of the variable that holds a machine's SSH password.
-func passwordVariable(machine string) string { return "BOXDOCTOR_SSH_PASSWORD_" + envName(machine) }
-
-// envName is a machine's name as part of a variable's name: upper case, anything else an underscore.
-func envName(machine string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z':
-			return r - 'a' + 'A'
-		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
-			return r
-		}
-		return '_'
-	}, machine)
 }

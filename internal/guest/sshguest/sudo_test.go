@@ -257,11 +257,3 @@ func TestRequireTTY(t *testing.T) {
 		})
 	}
 }
-
-func TestEnvName(t *testing.T) {
-	for in, want := range map[string]string{"web-1": "WEB_1", "db.example.org": "DB_EXAMPLE_ORG", "Ünï": "_N_", "A9_b": "A9_B", "": ""} {
-		if got := envName(in); got != want {
-			t.Errorf("envName(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
