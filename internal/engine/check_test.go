@@ -318,30 +318,28 @@ func TestManyMachines(t *testing.T) {
 	sick, well := admit(t, demo.Founding()), admit(t, demo.Healthy())
 	ms := []Machine{{Facts: facts.Machine{Name: HostName}, Host: well.Host()}, lost("gone", true), well.machine(), lost("away", false), sick.machine()}
 	ms[2].Facts.Name, ms[4].Facts.Name = "well", "sick"
-	{
-		r := Check(within(t, time.Minute), ms, []string{"a note"}, Options{Version: "1.2"})
-		var got []string
-		for _, m := range r.Machines {
-			got = append(got, fmt.Sprintf("%s %s %t", m.Name, m.Kind, m.Reachable))
+	r := Check(within(t, time.Minute), ms, []string{"a note"}, Options{Version: "1.2"})
+	var got []string
+	for _, m := range r.Machines {
+		got = append(got, fmt.Sprintf("%s %s %t", m.Name, m.Kind, m.Reachable))
+	}
+	if s := strings.Join(got, ", "); s != "host host true, gone guest false, well guest true, away guest false, sick guest true" {
+		t.Error(s)
+	}
+	if !r.Unreachable || r.ExitCode != finding.ExitFailed || r.Boxdoctor != "1.2" || !slices.Equal(r.Notes, []string{"a note"}) {
+		t.Errorf("%+v", r)
+	}
+	gone := byName(r.Machines[1].Findings)
+	if f := gone["guest.reachable"]; f.Status != finding.Unknown || f.Message != "nothing listens" || len(f.Advice) != 1 || f.Advice[0].Command != "vagrant up gone" {
+		t.Errorf("%+v", f)
+	}
+	for id, f := range gone {
+		if id != "guest.reachable" && f.Status != finding.Skip {
+			t.Errorf("%s of a machine that was not reached is %s: %s", id, f.Status, f.Message)
 		}
-		if s := strings.Join(got, ", "); s != "host host true, gone guest false, well guest true, away guest false, sick guest true" {
-			t.Error(s)
-		}
-		if !r.Unreachable || r.ExitCode != finding.ExitFailed || r.Boxdoctor != "1.2" || !slices.Equal(r.Notes, []string{"a note"}) {
-			t.Errorf("%+v", r)
-		}
-		gone := byName(r.Machines[1].Findings)
-		if f := gone["guest.reachable"]; f.Status != finding.Unknown || f.Message != "nothing listens" || len(f.Advice) != 1 || f.Advice[0].Command != "vagrant up gone" {
-			t.Errorf("%+v", f)
-		}
-		for id, f := range gone {
-			if id != "guest.reachable" && f.Status != finding.Skip {
-				t.Errorf("%s of a machine that was not reached is %s: %s", id, f.Status, f.Message)
-			}
-		}
-		if b := bad(finding.Report{Machines: r.Machines[2:3]}); b != "" {
-			t.Error(b)
-		}
+	}
+	if b := bad(finding.Report{Machines: r.Machines[2:3]}); b != "" {
+		t.Error(b)
 	}
 }
 

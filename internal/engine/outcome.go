@@ -9,11 +9,14 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 )
 
-// unverified tells whether something was changed and a check that a begun fix promised to clear, and that did not
-// pass before, does not pass now.
+// unverified tells whether something was changed and a targeted check does not pass now: one that a begun fix
+// promised to clear and that did not pass before, or one that a fix would still have to clear.
 func (d *repair) unverified() bool {
 	if len(d.begun) == 0 {
 		return false
+	}
+	if len(wanted(d.seen.findings, d.o.OnlyFixes)) > 0 {
+		return true
 	}
 	before, after := statuses(d.before.Findings), statuses(d.seen.findings)
 	for id := range d.begun {
