@@ -220,7 +220,7 @@ func TestLocksComeBackAfterSignals(t *testing.T) {
 		for sig, want := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 			_ = os.Remove(filepath.Join(c.dir, "here"))
 			list := c.list("versionlock.list", original)
-			code, out := c.interrupted(open(list)+"lock_again </dev/null\n: >'"+c.dir+"/here'\nrun /bin/sleep 30\n", sig)
+			code, out := c.interrupted(open(list)+"lock_again </dev/null\nrun /bin/sh -c ': >\"$1\"; exec /bin/sleep 30' sh '"+c.dir+"/here'\n", sig)
 			if code != want {
 				c.t.Errorf("%v: exit status %d, want %d: %s", sig, code, want, out)
 			}

@@ -71,7 +71,7 @@ var scripts = map[string]string{
 	"if":             `if [ 1 -eq 2 ]; then echo a; elif test b = b; then echo c; else echo d; fi; if false; then :; fi; echo $?`,
 	"loops":          `for i in 1 2 3 4; do [ $i = 2 ] && continue; [ $i = 4 ] && break; echo $i; done; n=0; while [ $n -lt 3 ]; do n=$((n+1)); done; echo $n; until [ $n = 0 ]; do n=$((n-1)); done; echo $n`,
 	"break2":         `for i in 1 2; do for j in a b; do echo $i$j; break 2; done; done; echo end`,
-	"case":           `for f in a.c b.h z [x] 'a*'; do case $f in *.c) echo c;; [b-d]*|q) echo bd;; '[x]') echo br;; a\*) echo star;; *) echo other;; esac; done`,
+	"case":           `for f in a.c b.h z '[x]' 'a*'; do case $f in *.c) echo c;; [b-d]*|q) echo bd;; '[x]') echo br;; a\*) echo star;; *) echo other;; esac; done`,
 	"functions":      `f() { local a=in; echo "$a $1 $#"; return 3; }; a=out; f 1 2; echo $? $a`,
 	"subshell":       `x=1; (x=2; echo $x; exit 4); echo $? $x`,
 	"set-e":          `set -e; false || echo kept; if false; then :; fi; ! true; (false) || echo sub; echo before; false; echo never`,
