@@ -77,8 +77,8 @@ func evalVersion(f *facts.Facts) finding.Verdict {
 	case order == 0:
 		return finding.Passf("Guest Additions %s on VirtualBox %s", ga.Number, host.Number)
 	case order > 0:
-		return finding.Warnf("Guest Additions %s are newer than VirtualBox %s (%s)", ga.Number, host.Number, from).ByHand().Diff(host.Number, ga.Number).
-			Advise("usually harmless; to go down to the host's version all the same", "boxdoctor fix --only additions.install --allow-downgrade")
+		return finding.Warnf("Guest Additions %s are newer than VirtualBox %s (%s)", ga.Number, host.Number, from).Diff(host.Number, ga.Number).
+			Advise("newer ones are usually harmless and are left alone; boxdoctor fix goes down to the host's version only with the flag --allow-downgrade", "")
 	case ga.SameSeries(host):
 		return finding.Warnf("Guest Additions %s are older than VirtualBox %s (%s), of the same series", ga.Number, host.Number, from).Diff(host.Number, ga.Number)
 	}

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
@@ -122,10 +123,23 @@ func evalVBoxDrv(f *facts.Facts) finding.Verdict {
 	if there {
 		return finding.Passf("/dev/vboxdrv")
 	}
+	if running := runningVMs(f); running > 0 {
+		return finding.Warnf("/dev/vboxdrv does not exist, although VBoxManage says that a VM runs: VirtualBox works here without it, or this is not the host of the VM").
+			Diff("/dev/vboxdrv", fmt.Sprintf("nothing; VMs that run: %d", running)).ByHand()
+	}
 	return finding.Failf("/dev/vboxdrv does not exist: the driver is not built or not loaded for this kernel, and no VM can start").
 		Diff("/dev/vboxdrv", "nothing").
 		Advise("Oracle's package: build it (as root)", "sudo /sbin/vboxconfig").
 		Advise("Debian and Ubuntu packages", "sudo apt-get install virtualbox-dkms linux-headers-$(uname -r)")
+}
+
+// runningVMs is how many VMs VBoxManage says are running, as far as it is known.
+func runningVMs(f *facts.Facts) int {
+	n := f.Host.RunningVMs.Or(0)
+	if n == 0 && f.Host.VM.Or(facts.VM{}).State == "running" {
+		return 1
+	}
+	return n
 }
 
 var _ = register(Check{
@@ -146,5 +160,5 @@ func evalISO(f *facts.Facts) finding.Verdict {
 	}
 	return finding.Warnf("no Guest Additions ISO was found on this host").
 		Advise("Debian and Ubuntu", "sudo apt-get install virtualbox-guest-additions-iso").
-		Advise("or let boxdoctor download it, checked against its checksum", "boxdoctor fix --download")
+		Advise("or let boxdoctor download it, checked against its checksum: give --download to boxdoctor fix", "")
 }

@@ -50,9 +50,21 @@ var _ = rows("vbox.version_masked",
 	unknown("not looked for", assesstest.CentOS7, noManage),
 )
 
+// absentDriver: no /dev/vboxdrv; the state of this VM and how many run on the host.
+func absentDriver(state string, running int) func(*facts.Facts) {
+	return func(f *facts.Facts) {
+		f.Host.DevVBoxDrv = facts.Known(false)
+		f.Host.RunningVMs = facts.Known(running)
+		assesstest.Edit(&f.Host.VM, func(vm *facts.VM) { vm.State = state })
+	}
+}
+
 var _ = rows("linux.vboxdrv_absent",
 	pass("there", assesstest.CentOS7, as),
-	fail("absent", "vboxconfig", assesstest.CentOS7, func(f *facts.Facts) { f.Host.DevVBoxDrv = facts.Known(false) }),
+	fail("absent", "vboxconfig", assesstest.CentOS7, absentDriver("poweroff", 0)),
+	// Defect 18: critical is wrong where VBoxManage says that a VM runs.
+	warn("absent, and this VM runs", "says that a VM runs", assesstest.CentOS7, absentDriver("running", 0)),
+	warn("absent, and VMs run on the host", "VMs that run: 2", assesstest.CentOS7, absentDriver("", 2)),
 	skip("macOS has none", "only on Linux", assesstest.CentOS7, func(f *facts.Facts) { f.Host.OS, f.Host.DevVBoxDrv = "darwin", facts.Known(false) }),
 	unknown("not looked at", assesstest.CentOS7, func(f *facts.Facts) { assesstest.Forget(&f.Host.DevVBoxDrv) }),
 )

@@ -19,7 +19,7 @@ var buildNeeds = []facts.Key{facts.KeySystem, facts.KeyKernel, facts.KeyModules,
 var _ = register(Check{
 	ID: develMissing, Title: "The running kernel can build modules", Target: OnGuest, Severity: finding.Critical,
 	Rows:  []string{"K1", "K2", "K5", "K6", "K7", "K8", "K9"},
-	Needs: with(facts.KeyPackages, facts.KeyResolve), After: []string{reachable}, VirtualBoxOnly: true,
+	Needs: with(facts.KeyPackages, facts.KeyResolve, facts.KeyLocks), After: []string{reachable}, VirtualBoxOnly: true,
 	CausedBy: []string{"locks.versionlock", "locks.exclude", "locks.hold", "repositories.end_of_life", "repositories.answer", "repositories.old_minor", "kernel.reboot_pending"},
 	Fix:      "kernel.devel",
 	Why: "The Guest Additions compile their modules in the guest, against the headers of the kernel that runs. Without the " +
@@ -50,8 +50,34 @@ func evalDevelMissing(f *facts.Facts) finding.Verdict {
 		return finding.Cannot(err)
 	}
 	v := finding.Failf("%s is not installed, so no module can be built for the running kernel%s", names.Devel, otherDevel(f, names, tree))
-	return v.Diff(names.Devel, develGot(f, names)).
-		Advise("by hand in the guest", installCommand(f, names.Devel))
+	return adviseDevel(v.Diff(names.Devel, develGot(f, names)), f, names.Devel)
+}
+
+// adviseDevel never says a bare install while a lock may forbid it.
+func adviseDevel(v finding.Verdict, f *facts.Facts, devel string) finding.Verdict {
+	family, blocking := assess.KernelLocks(f)
+	switch {
+	case len(blocking) > 0:
+		return adviseUnlock(v, f, devel, blocking[0])
+	case len(family) > 0 && !assess.TargetKnown(f):
+		return v.Advise("locks on the kernel's packages are there ("+lockTexts(family)+") and the repositories did not say what they offer; look first, in the guest",
+			listCommand(f, devel))
+	}
+	return v.Advise("by hand in the guest", installCommand(f, devel))
+}
+
+// listCommand shows what the repositories offer beside a package that cannot be had.
+func listCommand(f *facts.Facts, pkg string) string {
+	switch m := f.Guest.System.Or(facts.System{}).Manager; m {
+	case "apt":
+		return "apt-cache policy " + pkg
+	case "zypper":
+		return "zypper search -s --match-exact " + assess.PackageName(pkg)
+	case "pacman":
+		return "pacman -Si " + pkg
+	default:
+		return "sudo " + m + " --showduplicates list kernel-devel"
+	}
 }
 
 // otherDevel says what is there instead, which is what confuses people (rows K2, K5, K8).
@@ -119,8 +145,8 @@ func evalTreeMissing(f *facts.Facts) finding.Verdict {
 	if assess.Foreign(k) && !updatedAway(k) {
 		return finding.Passf("kernel %s runs from outside this file system", k.Running)
 	}
-	return finding.Failf("/lib/modules/%s is gone: another kernel was installed over the one that runs", k.Running).
-		Diff("/lib/modules/"+k.Running, strings.Join(releases(k), ", ")).Advise("restart into the installed kernel", "vagrant reload")
+	return adviseRestart(finding.Failf("/lib/modules/%s is gone: another kernel was installed over the one that runs", k.Running).
+		Diff("/lib/modules/"+k.Running, strings.Join(releases(k), ", ")), f, "restart into the installed kernel")
 }
 
 func anyTree(k facts.Kernel) bool {
@@ -175,13 +201,13 @@ func evalRebootPending(f *facts.Facts) finding.Verdict {
 		return finding.Passf("kernel %s runs and boots next", k.Running)
 	}
 	if k.Default == "" || k.Default == k.Running {
-		return finding.Warnf("the guest asks for a reboot after an update").ByHand().Advise("restart it", "vagrant reload")
+		return adviseRestart(finding.Warnf("the guest asks for a reboot after an update").ByHand(), f, "restart it")
 	}
 	v := finding.Warnf("kernel %s runs, %s boots next (%s)", k.Running, k.Default, k.DefaultFrom).ByHand()
 	if helps, err := rebootHelps(f, k); err == nil && helps {
 		v = finding.Failf("kernel %s runs, but the headers are there only for %s, which boots next", k.Running, k.Default)
 	}
-	return v.Diff(k.Default, k.Running).Advise("restart the guest", "vagrant reload")
+	return adviseRestart(v.Diff(k.Default, k.Running), f, "restart it")
 }
 
 // rebootHelps: modules must be built, and only the next kernel can build them.

@@ -7,6 +7,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/version"
 )
 
 var lockNeeds = with(facts.KeyLocks, facts.KeyResolve, facts.KeyPackages)
@@ -60,8 +61,52 @@ func lockEval(kinds ...string) func(*facts.Facts) finding.Verdict {
 				return lockVerdict(f, p, blocking)
 			}
 		}
+		if !assess.TargetKnown(f) {
+			return unsureLocks(f, kinds, len(entries))
+		}
 		return finding.Passf("%d entries, none of them blocks anything that is needed now", len(entries))
 	}
+}
+
+// unsureLocks: what could be installed is not known, so a lock on the kernel's packages may be the very cause.
+func unsureLocks(f *facts.Facts, kinds []string, entries int) finding.Verdict {
+	family, devel := assess.KernelLocks(f)
+	if devel = ofKinds(devel, kinds); len(devel) > 0 {
+		return lockVerdict(f, runningDevel(f), devel)
+	}
+	if family = ofKinds(family, kinds); len(family) == 0 {
+		return finding.Passf("%d entries, none of them about the kernel", entries)
+	}
+	return finding.Cannot(fmt.Errorf("%w: %d entries about the kernel's packages are there, and what the repositories offer is not known%s, so it is not known "+
+		"whether they block what is needed", facts.ErrNotCollected, len(family), whyNotResolved(f))).
+		Diff("no lock on the kernel's packages", lockTexts(family))
+}
+
+func runningDevel(f *facts.Facts) string {
+	n, err := assess.NamesFor(f, f.Guest.Kernel.Or(facts.Kernel{}).Running)
+	if err != nil {
+		return "kernel-devel"
+	}
+	return n.Devel
+}
+
+func whyNotResolved(f *facts.Facts) string {
+	res, err := f.Guest.Resolve.Get()
+	switch {
+	case err != nil:
+		return " (" + strings.TrimPrefix(err.Error(), facts.ErrNotCollected.Error()+": ") + ")"
+	case res.Text != "":
+		return " (" + oneLine(res.Text) + ")"
+	}
+	return ""
+}
+
+func lockTexts(ls []facts.Lock) string {
+	var texts []string
+	for _, l := range ls {
+		texts = append(texts, assess.LockText(l))
+	}
+	return strings.Join(texts, "; ")
 }
 
 func ofKinds(in []facts.Lock, kinds []string) []facts.Lock {
@@ -77,13 +122,25 @@ func ofKinds(in []facts.Lock, kinds []string) []facts.Lock {
 }
 
 func lockVerdict(f *facts.Facts, pkg string, blocking []facts.Lock) finding.Verdict {
-	var texts []string
-	for _, l := range blocking {
-		texts = append(texts, assess.LockText(l))
+	v := finding.Failf("%s cannot be installed: %s", pkg, lockWords(blocking[0].Kind, len(blocking))).
+		Diff("no lock on "+assess.PackageName(pkg), lockTexts(blocking))
+	return adviseUnlock(v, f, pkg, blocking[0])
+}
+
+// adviseUnlock says both steps: the lock comes off, and what is then installed. Two kinds do both in one.
+func adviseUnlock(v finding.Verdict, f *facts.Facts, pkg string, l facts.Lock) finding.Verdict {
+	v = v.Advise("by hand in the guest", unlockCommand(f.Guest.System.Or(facts.System{}).Manager, l, pkg))
+	if l.Kind == facts.LockExcl || l.Kind == facts.LockPacman {
+		return v
 	}
-	return finding.Failf("%s cannot be installed: %s", pkg, lockWords(blocking[0].Kind, len(blocking))).
-		Diff("no lock on "+assess.PackageName(pkg), strings.Join(texts, "; ")).
-		Advise("by hand in the guest", unlockCommand(f.Guest.System.Or(facts.System{}).Manager, blocking[0], pkg))
+	packages := assess.TargetPackages(f)
+	if len(packages) == 0 && !assess.TargetKnown(f) {
+		return v.Advise("then see what the repositories offer and install it, and lock again", listCommand(f, pkg))
+	}
+	if len(packages) == 0 {
+		packages = []string{pkg}
+	}
+	return v.Advise("then install, and lock again", installCommand(f, strings.Join(packages, " ")))
 }
 
 func lockWords(kind string, n int) string {
@@ -101,6 +158,11 @@ func lockWords(kind string, n int) string {
 // unlockCommand is what a person types; entries start with the epoch in yum's list, so a pattern is needed.
 func unlockCommand(manager string, l facts.Lock, pkg string) string {
 	name := assess.PackageName(pkg)
+	if lock, err := version.ParseLock(l.Entry, version.DNF); err == nil && name == pkg && l.Kind == facts.LockDNF {
+		name = lock.Name // a kernel that no package is for: the entry says the name
+	} else if lock, err := version.ParseLock(l.Entry, version.Yum); err == nil && name == pkg && l.Kind == facts.LockYum {
+		name = lock.Name
+	}
 	switch l.Kind {
 	case facts.LockYum:
 		return "sudo yum versionlock delete '*:" + name + "-*'"

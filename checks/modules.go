@@ -156,7 +156,7 @@ func evalRunning(f *facts.Facts) finding.Verdict {
 		}
 		if same, known := running.SameBuild(userland); known && !same {
 			return finding.Failf("%s in memory is %s, the installed Guest Additions are %s", name, text, ga.Control).Diff(ga.Control, text).
-				Advise("reload the modules in the guest", "sudo /sbin/rcvboxadd reload   # or restart it: vagrant reload")
+				Advise("reload the modules in the guest", "sudo /sbin/rcvboxadd reload   # or restart it: "+restart(f))
 		}
 	}
 	return finding.Passf("%s", m.Guest.Running)
@@ -179,6 +179,10 @@ func evalDevice(f *facts.Facts) finding.Verdict {
 	if sys.PCIDevice {
 		return finding.Passf("80ee:cafe")
 	}
+	got := "none; DMI names no product"
+	if sys.Product != "" {
+		got = "none; DMI says " + sys.Product
+	}
 	return finding.Failf("this machine has no VirtualBox device, so vboxguest cannot bind and nothing can be mounted").
-		Diff("PCI device 80ee:cafe", "none; DMI says "+sys.Product).Advise("run the guest in VirtualBox", "")
+		Diff("PCI device 80ee:cafe", got).Advise("run the guest in VirtualBox", "")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/shell"
 )
 
 var _ = register(Check{
@@ -69,7 +70,10 @@ func evalDefined(f *facts.Facts) finding.Verdict {
 		if i := slices.IndexFunc(offered, func(o string) bool { return strings.EqualFold(o, w.Name) }); i >= 0 {
 			v = finding.Failf("Vagrant wants the share %q, the VM defines %q: only the case differs", w.Name, offered[i]).Diff(w.Name, offered[i])
 		}
-		return v.Advise("let Vagrant define its shares again", "vagrant reload")
+		if f.Host.Explicit {
+			return v.Advise("define the share in the VM's settings", "")
+		}
+		return v.Advise("let Vagrant define its shares again", restart(f))
 	}
 	return finding.Passf("%d shares", len(folders))
 }
@@ -186,7 +190,7 @@ func evalOwner(f *facts.Facts) finding.Verdict {
 				Advise("create the group, or change group in the Vagrantfile", "sudo groupadd "+o.Group)
 		case assess.MountedAt(m, o) && w.UID >= 0 && w.WantUID >= 0 && w.UID != w.WantUID:
 			return finding.Warnf("%s is mounted with uid %d, wanted %d", w.GuestPath, w.UID, w.WantUID).
-				Diff(fmt.Sprintf("uid %d", w.WantUID), fmt.Sprintf("uid %d", w.UID)).Advise("mount it again", "vagrant reload")
+				Diff(fmt.Sprintf("uid %d", w.WantUID), fmt.Sprintf("uid %d", w.UID)).Advise("mount it again", remount(f, w.GuestPath))
 		}
 	}
 	if len(folders) == 0 {
@@ -196,6 +200,14 @@ func evalOwner(f *facts.Facts) finding.Verdict {
 		return finding.Skipf("Vagrant recorded no owners for this machine's folders")
 	}
 	return finding.Passf("%d folders", len(folders))
+}
+
+// remount: Vagrant mounts its folders anew when it restarts the machine; without Vagrant the guest's fstab does.
+func remount(f *facts.Facts, path string) string {
+	if f.Host.Explicit {
+		return "sudo umount " + shell.Quote(path) + " && sudo mount " + shell.Quote(path)
+	}
+	return restart(f)
 }
 
 var _ = register(Check{

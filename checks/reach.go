@@ -12,7 +12,7 @@ const reachable = "guest.reachable"
 
 var _ = register(Check{
 	ID: reachable, Title: "The guest answers over SSH", Target: OnGuest, Severity: finding.Critical,
-	Why:    "Nothing in the guest can be examined or repaired without a session. `vagrant ssh` would fail in the same way.",
+	Why:    "Nothing in the guest can be examined or repaired without a session. Where no machine listens, `vagrant ssh` fails too.",
 	Looks:  "dials the NAT forward that VirtualBox has for the guest's port 22, with the machine's own private key",
 	Source: "host-catalogue section 1.9; issue 1 (host keys per VM)",
 	Eval:   evalReachable,
@@ -26,7 +26,7 @@ func evalReachable(f *facts.Facts) finding.Verdict {
 	if !r.OK {
 		v := finding.Verdict{Status: finding.Unknown, Message: r.Error}
 		if r.Command != "" {
-			v = v.Advise("then run boxdoctor again", r.Command)
+			v = v.Advise("do this, then run boxdoctor again", r.Command)
 		}
 		if r.Address == "" {
 			return v.Diff("a running machine", strings.ReplaceAll(r.Class, "_", " "))
@@ -51,7 +51,7 @@ func evalLegacySSH(f *facts.Facts) finding.Verdict {
 	}
 	if len(r.Legacy) > 0 {
 		return finding.Warnf("connected with boxdoctor's legacy set: %s", strings.Join(r.Legacy, ", ")).
-			Advise("your own ssh may need the same", "ssh -o HostKeyAlgorithms=+ssh-rsa -o PubkeyAcceptedAlgorithms=+ssh-rsa")
+			Advise("your own ssh may need the same", ownSSH(r, "-o HostKeyAlgorithms=+ssh-rsa -o PubkeyAcceptedAlgorithms=+ssh-rsa"))
 	}
 	return finding.Passf("no legacy algorithm was needed")
 }
@@ -73,9 +73,9 @@ func evalSudo(f *facts.Facts) finding.Verdict {
 		return finding.Cannot(err)
 	}
 	user := f.Machine.User
-	rule := "echo '" + user + " ALL=(ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/" + user
+	rule := "visudo -f /etc/sudoers.d/" + user + "   # " + user + " ALL=(ALL) NOPASSWD: ALL"
 	if !plainName(user) {
-		rule = "sudo visudo"
+		rule = "visudo"
 	}
 	v := finding.Failf("sudo does not work: %s", s.Text).Diff("sudo without questions", s.State)
 	switch {
@@ -91,16 +91,31 @@ func evalSudo(f *facts.Facts) finding.Verdict {
 	case facts.SudoOK:
 		return finding.Passf("sudo works")
 	case facts.SudoPassword:
-		return finding.Failf("sudo asks for a password (it says the same to a user who is not in sudoers)").Diff("sudo without questions", s.State).Advise("give boxdoctor the password in a variable", "export "+facts.SudoVariable(f.Machine.Name)+"=…").
-			Advise("or let the user run sudo without one, in the guest", rule)
+		return sudoPassword(f, s).Advise("or let the user run sudo without one, as root in the guest", rule)
 	case facts.SudoTTY:
 		return v.Advise("sudoers asks for a terminal (requiretty); take it off in the guest", "sudo visudo   # Defaults:"+user+" !requiretty")
 	case facts.SudoDenied:
-		return v.Advise("the user is not in sudoers; as root in the guest", strings.Replace(rule, "sudo tee", "tee", 1))
+		return v.Advise("the user is not in sudoers; as root in the guest", rule)
 	case facts.SudoMissing:
 		return v.Advise("install sudo as root in the guest, or log in as root", "boxdoctor check --user root")
 	}
 	return v
+}
+
+// sudoPassword tells a wrong password from none: the first is not tried again, so that the account is not locked. The
+// variable is read, never typed as part of a command: that would keep the password in the shell's history.
+func sudoPassword(f *facts.Facts, s facts.Sudo) finding.Verdict {
+	name := facts.SudoVariable(f.Machine.Name)
+	give := "read -rs " + name + "; export " + name
+	if f.Host.OS == "windows" {
+		give = "$env:" + name + " = Read-Host"
+	}
+	if strings.Contains(s.Text, "refused the password") {
+		return finding.Failf("sudo refused the password that boxdoctor was given").Diff("a password that sudo accepts", "refused").
+			Advise("give boxdoctor the right one in a variable", give)
+	}
+	return finding.Failf("sudo asks for a password (it says the same to a user who is not in sudoers)").Diff("sudo without questions", s.State).
+		Advise("give boxdoctor the password in a variable", give)
 }
 
 func plainName(s string) bool {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -327,5 +328,46 @@ func TestStepsOnlyWithTwoV(t *testing.T) {
 		if b, _ := os.ReadFile(logs[0]); !bytes.Contains(b, []byte("web: step one\n")) {
 			t.Errorf("%s: the log lacks the step:\n%s", flag, b)
 		}
+	}
+}
+
+// TestDefect26UsageErrors: these examined nothing, or something else, and exited 0.
+func TestDefect26UsageErrors(t *testing.T) {
+	for _, args := range [][]string{
+		{"check", "--only", "kernel", "--skip", "kernel"}, {"check", "--ssh", ""}, {"check", "--only", ""}, {"--skip", ""},
+		{"check", "--only", ","}, {"--ssh", ""}, {"fix", "--only", ""}, {"fix", "--packages", ""}, {"check", "--user", ""},
+	} {
+		tr := newTrial(t)
+		tr.run(t, finding.ExitUsage, args...)
+		if tr.machines != nil {
+			t.Errorf("%q: something was examined", args)
+		}
+	}
+	newTrial(t).run(t, 0, "check", "--only", "kernel", "--skip", "locks")
+}
+
+// TestDefect27AnImmutableOutput is refused before any work is done; a file that only lacks the permission is replaced.
+func TestDefect27AnImmutableOutput(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "report.json")
+	if err := os.WriteFile(path, nil, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	newTrial(t).run(t, 0, "check", "--output", "json="+path)
+	if err := exec.CommandContext(t.Context(), "chattr", "+i", path).Run(); err != nil {
+		t.Skipf("files cannot be made immutable here: %v", err)
+	}
+	defer func() { _ = exec.Command("chattr", "-i", path).Run() }()
+	tr := newTrial(t)
+	tr.run(t, finding.ExitUsage, "check", "--output", "json="+path)
+	tr.wantErr(t, "this file cannot be replaced, it is immutable")
+}
+
+// TestDefect22HelpTellsWhatIsWritten: "nothing is written" was not true.
+func TestDefect22HelpTellsWhatIsWritten(t *testing.T) {
+	tr := newTrial(t)
+	tr.run(t, 0, "check", "--help")
+	text := strings.Join(strings.Fields(tr.out.String()), " ")
+	if strings.Contains(text, "nothing is written") || !strings.Contains(text, "writes the log of the run and, for machines of a project, the guest's SSH host key") {
+		t.Error(text)
 	}
 }

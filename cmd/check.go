@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -18,8 +19,9 @@ type checkOptions struct {
 }
 
 const checkLong = `Examines this computer and the machines, and says what is wrong, why it matters and what to do. Without names:
-every running machine of the Vagrant project found upwards from the current folder. Nothing is changed, nothing is
-written, and vagrant is not called.`
+every running machine of the Vagrant project found upwards from the current folder. Nothing is changed and vagrant is not
+called. On this computer boxdoctor writes the log of the run and, for machines of a project, the guest's SSH host key, both
+into its state folder (BOXDOCTOR_STATE_HOME, else the user's), and the files of --output.`
 
 const checkExample = `  boxdoctor check                                   every running machine of the project
   boxdoctor check web db                            these two
@@ -37,7 +39,7 @@ func newCheckCmd(a *app, run func(context.Context, *checkOptions) error) *cobra.
 		Long: checkLong, Example: checkExample, Annotations: withExitCodes,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.Machines = args
-			if err := o.validate(); err != nil {
+			if err := errors.Join(emptyFlag(c), o.validate()); err != nil {
 				return err
 			}
 			return run(c.Context(), o)
@@ -69,17 +71,17 @@ func (a *app) runCheck(ctx context.Context, o *checkOptions) error {
 	}
 	eo := s.engineOptions(o.Select, o.Run)
 	eo.FixCommand = o.Reach.fixCommand
-	r := a.check(s.Soft, ms, notes, eo)
+	r := a.check(s.Soft, ms, notes, eo) // Soft: nothing is changed, so nothing need be waited for
 	if s.end() {
 		return errInterrupted
 	}
-	if err := a.deliver(r, o.Output, a.reportOptions(o.Output, o.Reach, o.Run.Strict)); err != nil {
+	if err := a.deliver(r, o.Output, a.reportOptions(o.Output, o.Reach, o.Run)); err != nil {
 		return err
 	}
 	return withCode(r.ExitCode)
 }
 
-func stopCheck(now string) string {
+func stopCheck(now, _ string) string {
 	if now != "" {
 		now = " (" + now + ")"
 	}

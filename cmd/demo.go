@@ -92,14 +92,14 @@ func (s *session) demonstrate(m engine.Machine, o *demoOptions) (int, error) {
 		return s.a.fix(s.Soft, ms, nil, engine.FixOptions{Options: eo, Journal: noJournal{}, Stop: s.Soft.Done(),
 			Plan: fixes.Input{ISO: m.Host.AdditionsISO.Or(facts.ISO{})}})
 	}
-	if _, err := s.act("1. boxdoctor check", o.Verbose, false, check(demo.Notice)); err != nil {
+	if _, err := s.act("1. boxdoctor check", o, false, check(demo.Notice)); err != nil {
 		return 0, err
 	}
-	repaired, err := s.act("\n2. boxdoctor fix --yes", o.Verbose, true, repair)
+	repaired, err := s.act("\n2. boxdoctor fix --yes", o, true, repair)
 	if err != nil {
 		return 0, err
 	}
-	code, err := s.act("\n3. boxdoctor check", o.Verbose, false, check())
+	code, err := s.act("\n3. boxdoctor check", o, false, check())
 	if repaired == finding.ExitUnverified {
 		code = repaired
 	}
@@ -107,7 +107,7 @@ func (s *session) demonstrate(m engine.Machine, o *demoOptions) (int, error) {
 }
 
 // act prints a heading and a report, and returns the report's exit code. After an interruption it does nothing.
-func (s *session) act(title string, verbose int, fix bool, run func() finding.Report) (int, error) {
+func (s *session) act(title string, o *demoOptions, fix bool, run func() finding.Report) (int, error) {
 	if s.Interrupted() {
 		return 0, errInterrupted
 	}
@@ -121,8 +121,8 @@ func (s *session) act(title string, verbose int, fix bool, run func() finding.Re
 	for _, m := range r.Machines {
 		s.progress.Set(m.Name, "") // it must not stand on the screen below its report
 	}
-	out := outputFlags{Format: report.FormatText, Verbose: verbose}
-	ro := s.a.reportOptions(out, reachFlags{}, false)
+	out := outputFlags{Format: report.FormatText, Verbose: o.Verbose}
+	ro := s.a.reportOptions(out, reachFlags{}, o.Run)
 	ro.Fix, ro.NoNext = fix, true
 	return r.ExitCode, s.a.deliver(r, out, ro)
 }

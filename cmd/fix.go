@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -54,7 +55,7 @@ func newFixCmd(a *app, run func(context.Context, *fixOptions) error) *cobra.Comm
 		Long: fixLong, Example: fixExample, Annotations: withExitCodes,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.Machines = args
-			if err := o.validate(); err != nil {
+			if err := errors.Join(emptyFlag(c), o.validate()); err != nil {
 				return err
 			}
 			return run(c.Context(), o)
@@ -110,6 +111,7 @@ func (a *app) runFix(ctx context.Context, o *fixOptions) error {
 		o.DryRun = true
 	}
 	s := a.begin(ctx, "fix", o.Output.Verbose, firstStop, secondStop)
+	s.narrate = !o.DryRun && !o.Output.Quiet && !s.progress.Visible()
 	ms, notes, host, err := s.machines(o.Reach, o.Machines)
 	if err == nil && o.Download {
 		host.AdditionsISO, err = s.downloaded(host, ms)
@@ -125,14 +127,18 @@ func (a *app) runFix(ctx context.Context, o *fixOptions) error {
 		return s.ended(err)
 	}
 	r := a.fix(s.Hard, ms, notes, fo)
+	gaveUp := s.Hard.Err() != nil
 	if s.end() {
+		if gaveUp && !tried(r.Actions) {
+			return errInterrupted
+		}
 		r.ExitCode = finding.ExitInterrupted
-		r.Notes = append(r.Notes, "Interrupted: what is not listed as done was not begun.")
+		r.Notes = append(r.Notes, interruptedNote(r.Actions))
 	}
 	if !o.DryRun && tried(r.Actions) {
 		r.Notes = append(r.Notes, "Every change and how to take it back: "+journal)
 	}
-	ro := a.reportOptions(o.Output, o.Reach, o.Run.Strict)
+	ro := a.reportOptions(o.Output, o.Reach, o.Run)
 	ro.Fix = true
 	if err := a.deliver(r, o.Output, ro); err != nil {
 		return err
@@ -145,19 +151,30 @@ func tried(as []finding.ActionRecord) bool {
 	return slices.ContainsFunc(as, func(a finding.ActionRecord) bool { return a.Text != "" && a.Outcome != finding.Planned })
 }
 
-func firstStop(now string) string {
+// interruptedNote says what became of what is not listed, and of what is listed as unknown.
+func interruptedNote(as []finding.ActionRecord) string {
+	if slices.ContainsFunc(as, func(a finding.ActionRecord) bool { return a.Outcome == finding.OutcomeCut }) {
+		return "Interrupted: what is listed as unknown may go on in the guest; what is not listed was not begun."
+	}
+	return "Interrupted: what is not listed was not begun."
+}
+
+func firstStop(now, _ string) string {
 	if now == "" {
-		now = "what is running"
+		return "Ctrl-C: no new change is begun."
 	}
 	return "Ctrl-C: no new change is begun; waiting for: " + now +
 		"\nPress Ctrl-C again to return at once; a change that runs in a guest then goes on there."
 }
 
-func secondStop(now string) string {
+func secondStop(now, look string) string {
 	if now == "" {
 		return "Returning at once."
 	}
-	return "Returning at once. In the guest this may go on: " + now + "\nTo look: boxdoctor check"
+	if look == "" {
+		look = "To look: boxdoctor check"
+	}
+	return "Returning at once. In the guest this may go on: " + now + "\n" + look
 }
 
 // fixOptions builds what the engine needs, and the journal, without which nothing may be changed.
@@ -166,7 +183,7 @@ func (s *session) fixOptions(o *fixOptions, host facts.Host) (engine.FixOptions,
 	path := filepath.Join(stateDir(s.a.getenv), "journal", name)
 	fo := engine.FixOptions{
 		Options: s.engineOptions(selectFlags{}, o.Run),
-		DryRun:  o.DryRun, OnlyFixes: o.Only, Stop: s.Soft.Done(),
+		DryRun:  o.DryRun, OnlyFixes: o.Only, Stop: s.Soft.Done(), Command: o.Reach.fix, Running: s.onJob,
 		Plan: fixes.Input{KeepUnlocked: o.KeepUnlocked, NoReboot: o.NoReboot, Downgrade: o.Downgrade,
 			ISO: host.AdditionsISO.Or(facts.ISO{}), Packages: o.packages},
 	}
@@ -178,36 +195,84 @@ func (s *session) fixOptions(o *fixOptions, host facts.Host) (engine.FixOptions,
 		return fo, "", err
 	}
 	fo.Journal = journal
+	ask := &asker{s: s, full: o.Output.Verbose > 0, found: map[string]string{}}
+	fo.Tell = ask.tell
 	if !o.Yes {
-		fo.Confirm = s.confirmer(o.Output.Verbose > 0)
+		fo.Confirm = ask.confirm
 	}
 	return fo, path, nil
 }
 
-// confirmer shows the plan of a stage and asks once. Machines are repaired at the same time, so a plan and its
-// question stay together.
-func (s *session) confirmer(full bool) func(context.Context, string, []engine.PlannedFix) (bool, error) {
-	var mu sync.Mutex
-	return func(_ context.Context, machine string, stage []engine.PlannedFix) (bool, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		s.a.say(report.Clean(stageText(machine, stage, full)))
-		return s.a.streams.Confirm(s.Soft, fmt.Sprintf("Change this on %s?", machine))
+// asker shows the plan of a stage and asks once. Machines are repaired at the same time, so a plan and its question
+// stay together.
+type asker struct {
+	s    *session
+	full bool
+
+	mu sync.Mutex
+	// found is what was found on a machine, until its first question.
+	found map[string]string
+}
+
+// tell keeps the diagnosis for the first question, and says at once what stands in the way of the repair.
+func (a *asker) tell(m finding.Machine, obstacles []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.found[m.Name] = a.s.diagnosis(m)
+	for _, text := range obstacles {
+		a.s.a.say(a.s.wrapped("", m.Name+": "+text))
 	}
 }
 
+func (a *asker) confirm(_ context.Context, machine string, stage []engine.PlannedFix) (bool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if found := a.found[machine]; found != "" {
+		a.s.a.say("\n" + machine + ": found\n" + found)
+	}
+	delete(a.found, machine)
+	a.s.progress.Set(machine, "") // whoever presses Ctrl-C at a question waits for nothing
+	a.s.a.say(report.Clean(a.s.stageText(machine, stage, a.full)))
+	return a.s.a.streams.Confirm(a.s.Soft, fmt.Sprintf("Change this on %s?", machine))
+}
+
+// diagnosis is one entry for each root cause on a machine.
+func (s *session) diagnosis(m finding.Machine) string {
+	var b strings.Builder
+	quiet := report.NewText(report.Options{Quiet: true, Strict: true, ASCII: s.a.streams.ASCII})
+	if err := quiet.Report(&b, finding.Report{Machines: []finding.Machine{m}}); err != nil {
+		return ""
+	}
+	var out []string
+	for line := range strings.Lines(b.String()) {
+		out = append(out, s.wrapped("  ", strings.TrimPrefix(line, m.Name)))
+	}
+	return strings.Join(out, "\n")
+}
+
+// wrapped is a text on lines of the width of stderr, the later ones two columns further in.
+func (s *session) wrapped(indent, text string) string {
+	lines := report.Wrap(report.Clean(text), min(s.a.streams.ErrWidth, s.a.streams.Width)-len(indent)-2)
+	return indent + strings.Join(lines, "\n"+indent+"  ")
+}
+
 // stageText is the plan of a stage: what each fix does to the guest and its steps by name, or in full.
-func stageText(machine string, stage []engine.PlannedFix, full bool) string {
+func (s *session) stageText(machine string, stage []engine.PlannedFix, full bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s: next changes\n", machine)
 	for _, p := range stage {
-		fmt.Fprintf(&b, "  %s: %s (%s)\n", p.Fix.ID, p.Fix.Title, p.Fix.Impact)
+		fmt.Fprintln(&b, s.wrapped("  ", fmt.Sprintf("%s: %s (%s)", p.Fix.ID, p.Fix.Title, p.Impact())))
 		for _, act := range p.Actions {
 			if full {
 				fmt.Fprintf(&b, "%s\n", act)
 				continue
 			}
-			fmt.Fprintf(&b, "    - %s\n", act.Title())
+			fmt.Fprintln(&b, s.wrapped("    ", "- "+act.Title()))
+			if job, ok := act.(action.Job); ok {
+				for _, e := range job.Effects() {
+					fmt.Fprintln(&b, s.wrapped("        ", e))
+				}
+			}
 		}
 	}
 	if !full {

@@ -92,7 +92,9 @@ func TestFixAsks(t *testing.T) {
 
 func TestStageTextInFull(t *testing.T) {
 	job := action.Job{Name: "install", Script: "yum install"}
-	got := stageText("web", []engine.PlannedFix{{Fix: fixes.Fix{ID: "a.b"}, Actions: []action.Action{job}}}, true)
+	tr := newTrial(t)
+	s := &session{a: tr.app}
+	got := s.stageText("web", []engine.PlannedFix{{Fix: fixes.Fix{ID: "a.b"}, Actions: []action.Action{job}}}, true)
 	if !strings.Contains(got, job.String()) {
 		t.Errorf("-v does not show the whole action:\n%s", got)
 	}
@@ -229,4 +231,90 @@ func TestDownload(t *testing.T) {
 	}
 	tr.run(t, finding.ExitInternal, "fix", "--yes", "--download")
 	tr.wantErr(t, "not downloaded: checksum differs")
+}
+
+// TestDefect8SecondCtrlC: it names the job's own log, and an interrupted run that began nothing is no report.
+func TestDefect8SecondCtrlC(t *testing.T) {
+	for _, begun := range []bool{true, false} {
+		tr := newTrial(t)
+		tr.fix = func(ctx context.Context, _ []engine.Machine, _ []string, o engine.FixOptions) finding.Report {
+			o.Progress("web", "install")
+			o.Running("web", "sudo tail -f /jobs/1/log")
+			tr.signals <- os.Interrupt
+			<-o.Stop
+			tr.signals <- os.Interrupt
+			<-ctx.Done()
+			if begun {
+				tr.report.Actions = []finding.ActionRecord{{Machine: "web", Fix: "a.b", Text: "x", Outcome: finding.OutcomeCut}}
+			}
+			return tr.report
+		}
+		tr.run(t, finding.ExitInterrupted, "fix", "--yes")
+		tr.wantErr(t, "go on: web: install\nTo look, in web: sudo tail -f /jobs/1/log\n")
+		out := strings.Join(strings.Fields(tr.out.String()), " ")
+		if begun != strings.Contains(out, "what is listed as unknown may go on in the guest") || !begun && out != "" {
+			t.Errorf("begun %t: %s", begun, out)
+		}
+	}
+}
+
+// TestDefect9WithoutATerminalEveryChangeIsALine, and nothing is said twice, of a percentage, or with -q.
+func TestDefect9WithoutATerminalEveryChangeIsALine(t *testing.T) {
+	for args, want := range map[string]string{
+		"fix --yes": "web: connecting\nweb: install kernel-devel\nweb: waiting for dnf\n", "fix --yes -q": "", "fix --dry-run": "",
+	} {
+		tr := newTrial(t)
+		tr.fix = func(_ context.Context, _ []engine.Machine, _ []string, o engine.FixOptions) finding.Report {
+			for _, what := range []string{"connecting", "install kernel-devel", "install kernel-devel", "upload 5% of 50 MiB", "", "waiting for dnf"} {
+				o.Progress("web", what)
+			}
+			return tr.report
+		}
+		tr.run(t, 0, strings.Fields(args)...)
+		if got := tr.err.String(); got != want {
+			t.Errorf("%s: %q", args, got)
+		}
+	}
+}
+
+// TestDefect10And14And28TheQuestion: what was found, what comes off and what stands in the way stand before it, wrapped,
+// and a Ctrl-C there waits for nothing.
+func TestDefect10And14And28TheQuestion(t *testing.T) {
+	tr := newTrial(t)
+	tr.streams.InTTY, tr.streams.ErrTTY = true, true
+	tr.streams = withInput(tr.streams, "n\nn\n")
+	job := action.Job{Name: "install kernel-devel", Script: "unlock /etc/v.list '0:kernel-devel-1.*'\nrun yum -y install " + strings.Repeat("kernel-devel ", 12) + "\n"}
+	stage := []engine.PlannedFix{{Fix: fixes.Fix{ID: "kernel.devel", Title: "Install kernel-devel", Impact: fixes.Reboots}, Actions: []action.Action{job}}}
+	found := finding.Machine{Name: "web", Kind: finding.KindGuest, Findings: []finding.Finding{
+		{ID: "locks.versionlock", Status: finding.Fail, Message: "locked"},
+		{ID: "mount.shares", Status: finding.Fail, Message: "not mounted", CausedBy: "locks.versionlock"}}}
+	tr.fix = func(ctx context.Context, _ []engine.Machine, _ []string, o engine.FixOptions) finding.Report {
+		o.Progress("web", "examining")
+		o.Tell(found, []string{"additions.install cannot be done: no ISO"})
+		for range 2 {
+			if _, err := o.Confirm(ctx, "web", stage); err != nil {
+				t.Error(err)
+			}
+		}
+		if now := tr.session.progress.Current(); now != "" {
+			t.Errorf("Ctrl-C at the question would wait for %q", now)
+		}
+		return tr.report
+	}
+	tr.run(t, 0, "fix")
+	for _, text := range []string{"web: additions.install cannot be done: no ISO\n", "web: found\n  FAIL locks.versionlock: locked (explains 1 more)\n",
+		"Install kernel-devel (changes packages)\n", "takes locks off in /etc/v.list until it has ended:\n          '0:kernel-devel-1.*'\n"} {
+		tr.wantErr(t, text)
+	}
+	if n := strings.Count(tr.err.String(), "web: found"); n != 1 {
+		t.Errorf("what was found stands there %d times", n)
+	}
+	for line := range strings.Lines(tr.err.String()) {
+		if len(strings.TrimRight(line, "\n")) > 80 && !strings.Contains(line, "\x1b") {
+			t.Errorf("not wrapped: %q", line)
+		}
+	}
+	if got := firstStop("", ""); got != "Ctrl-C: no new change is begun." {
+		t.Error(got)
+	}
 }

@@ -6,9 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/boxdoctor/boxdoctor/checks"
+	"github.com/boxdoctor/boxdoctor/internal/engine"
 	"github.com/boxdoctor/boxdoctor/internal/report"
 	"github.com/boxdoctor/boxdoctor/internal/shell"
 	"github.com/boxdoctor/boxdoctor/internal/version"
@@ -60,6 +62,18 @@ func (f *reachFlags) validate(machines []string) error {
 	return nil
 }
 
+// emptyFlag refuses a flag that was given with nothing: most likely a variable of a script was empty, and without the
+// flag something else would be done.
+func emptyFlag(c *cobra.Command) error {
+	var found error
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if v := f.Value.String(); f.Changed && (v == "" || f.Value.Type() == "stringSlice" && strings.Trim(v, `[],"`) == "") {
+			found = usagef("--%s was given an empty value", f.Name).withHint("Leave --%s out, or say which", f.Name)
+		}
+	})
+	return found
+}
+
 // mustBeFile refuses a flag whose file cannot be what was meant.
 func mustBeFile(flag, path string) error {
 	if path == "" {
@@ -91,6 +105,11 @@ func (f *reachFlags) again() string {
 
 // fixCommand is the command that repairs one check of a machine.
 func (f *reachFlags) fixCommand(machine, check string) string {
+	return f.fix(machine) + " --only " + check
+}
+
+// fix is the command that repairs a machine.
+func (f *reachFlags) fix(machine string) string {
 	words := []string{"boxdoctor", "fix"}
 	if f.SSH == "" {
 		words = append(words, shell.Quote(machine))
@@ -98,7 +117,7 @@ func (f *reachFlags) fixCommand(machine, check string) string {
 	if again := f.again(); again != "" {
 		words = append(words, again)
 	}
-	return strings.Join(append(words, "--only", check), " ")
+	return strings.Join(words, " ")
 }
 
 // runFlags say how a run goes on.
@@ -138,6 +157,9 @@ func (f *selectFlags) validate() error {
 		if err := allKnown(flag, "check or area", list, known, "boxdoctor list checks"); err != nil {
 			return err
 		}
+	}
+	if !engine.Selects(f.Only, f.Skip) {
+		return usagef("--only and --skip leave no check at all: nothing would be examined")
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/boxdoctor/boxdoctor/checks"
 	"github.com/boxdoctor/boxdoctor/fixes"
@@ -57,6 +58,8 @@ func writable(path string) (string, error) {
 		return "", usagef("--output %s: this is not a regular file; use --format to write to standard output", path)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return "", usagef("--output: %v", err)
+	case err == nil && locked(path):
+		return "", usagef("--output %s: this file cannot be replaced, it is immutable or may only be appended to (chattr)", path)
 	}
 	dir := filepath.Dir(path)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
@@ -68,6 +71,16 @@ func writable(path string) (string, error) {
 	}
 	_ = probe.Close()
 	return path, os.Remove(probe.Name())
+}
+
+// locked tells whether a file may not be changed by anybody. A file that merely lacks the permission to write may be
+// replaced.
+func locked(path string) bool {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err == nil {
+		_ = f.Close()
+	}
+	return errors.Is(err, syscall.EPERM)
 }
 
 func tempPattern(path string) string { return "." + filepath.Base(path) + ".*" }
@@ -104,8 +117,8 @@ func modeOf(path string) fs.FileMode {
 }
 
 // reportOptions are what the renderers need to know of the command line.
-func (a *app) reportOptions(o outputFlags, reach reachFlags, strict bool) report.Options {
-	return report.Options{Verbose: o.Verbose > 0, Quiet: o.Quiet, Strict: strict, Width: a.streams.Width,
+func (a *app) reportOptions(o outputFlags, reach reachFlags, run runFlags) report.Options {
+	return report.Options{Verbose: o.Verbose > 0, Quiet: o.Quiet, Strict: run.Strict, Timeout: run.Timeout, Width: a.streams.Width,
 		ASCII: a.streams.ASCII, Paint: a.streams.OutPalette, Looks: looks, Impact: impact,
 		Flags: reach.again(), NoNames: reach.SSH != ""}
 }

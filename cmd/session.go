@@ -3,10 +3,12 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,10 +37,16 @@ type session struct {
 
 	mu      sync.Mutex
 	uploads map[string]func(done, total int64)
+	// narrate: every change of what happens is a line on stderr, because no display shows it; said is the last line of
+	// each machine.
+	narrate bool
+	said    map[string]string
+	// jobs are how to look at the jobs that run now, by machine.
+	jobs map[string]string
 }
 
 // begin opens the log and starts to listen for Ctrl-C. stops are what each one says, given what happens now.
-func (a *app) begin(ctx context.Context, command string, verbose int, stops ...func(now string) string) *session {
+func (a *app) begin(ctx context.Context, command string, verbose int, stops ...func(now, look string) string) *session {
 	if a.log == nil {
 		log, err := openLog(a.getenv, command, a.now())
 		if err != nil && verbose > 0 {
@@ -46,10 +54,11 @@ func (a *app) begin(ctx context.Context, command string, verbose int, stops ...f
 		}
 		a.log = log
 	}
-	s := &session{a: a, progress: a.streams.NewProgress(), steps: verbose > 1, uploads: map[string]func(done, total int64){}}
+	s := &session{a: a, progress: a.streams.NewProgress(), steps: verbose > 1, uploads: map[string]func(done, total int64){},
+		said: map[string]string{}, jobs: map[string]string{}}
 	var told []func()
 	for _, text := range stops {
-		told = append(told, func() { s.a.say(text(s.progress.Current())) })
+		told = append(told, func() { s.a.say(text(s.progress.Current(), s.looks())) })
 	}
 	s.Interrupts = watch(ctx, a.signals, told...)
 	s.logf("boxdoctor", "%s %s", a.version, command)
@@ -94,11 +103,43 @@ func (s *session) onProgress(machine, what string) {
 	m := uploadText.FindStringSubmatch(what)
 	if m == nil {
 		s.progress.Set(machine, what)
+		s.tell(machine, what)
 		return
 	}
 	percent, _ := strconv.ParseInt(m[1], 10, 64) // at most six digits each
 	size, _ := strconv.ParseInt(m[2], 10, 64)
 	s.upload(machine)((size<<20)*percent/100, size<<20)
+}
+
+// tell writes what happens now as a line, where no display shows it.
+func (s *session) tell(machine, what string) {
+	s.mu.Lock()
+	again := s.said[machine] == what
+	s.said[machine] = what
+	s.mu.Unlock()
+	if s.narrate && !again && what != "" {
+		s.a.say(machine + ": " + what)
+	}
+}
+
+// onJob keeps how to look at the job that runs on a machine.
+func (s *session) onJob(machine, look string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.jobs[machine] = look
+}
+
+// looks are the commands, run in the guests, that show the jobs that run now, one line each.
+func (s *session) looks() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for _, m := range slices.Sorted(maps.Keys(s.jobs)) {
+		if s.jobs[m] != "" {
+			out = append(out, "To look, in "+m+": "+s.jobs[m])
+		}
+	}
+	return strings.Join(out, "\n")
 }
 
 func (s *session) upload(machine string) func(done, total int64) {

@@ -76,7 +76,7 @@ func fitting(iso facts.ISO, version string) error {
 	switch {
 	case iso.Path == "":
 		return fmt.Errorf("there is no Guest Additions ISO of version %s on this host. Give one with --iso FILE, install your distribution's package "+
-			"virtualbox-guest-additions-iso, or let boxdoctor download it: boxdoctor fix --download", version)
+			"virtualbox-guest-additions-iso, or let boxdoctor download it with --download", version)
 	case iso.Version != version:
 		return fmt.Errorf("the ISO %s holds Guest Additions %s, but the host's VirtualBox is %s: another version is never installed. Give the right one with --iso FILE",
 			iso.Path, iso.Version, version)
@@ -146,8 +146,8 @@ func planRebuild(in Input) ([]action.Action, error) {
 	}
 	ga := in.Facts.Guest.Additions.Or(facts.Additions{})
 	if ga.Setup == "" {
-		return nil, fmt.Errorf("these Guest Additions (%s) have no rcvboxadd to build with (row S13): they come from a package; update that package, or run "+
-			"boxdoctor fix --only additions.remove_packages and then boxdoctor fix", installed.Number)
+		return nil, fmt.Errorf("these Guest Additions (%s) have no rcvboxadd to build with (row S13): they come from a package; update that package, or "+
+			"let boxdoctor remove it first (--only additions.remove_packages)", installed.Number)
 	}
 	if !assess.HasHeaders(assess.Tree(k, k.Running)) && !in.Hopeful {
 		if assess.NextBuildable(k) != "" {

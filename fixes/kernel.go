@@ -58,7 +58,7 @@ func noTarget(in Input, k facts.Kernel, res facts.Resolve) error {
 		}
 	}
 	return fmt.Errorf("no repository of the guest offers %s, nor a kernel together with its %s (the package manager said: %q). "+
-		"Give boxdoctor the package files: put them into a folder and run `boxdoctor fix --packages DIR`",
+		"Give boxdoctor the package files: put them into a folder and name it with --packages DIR",
 		names.Devel, strings.TrimSuffix(names.Kernel.Devel, "-"), oneLine(said))
 }
 

@@ -2,6 +2,7 @@ package fixes
 
 import (
 	"cmp"
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -177,6 +178,10 @@ func planMounts(in Input) ([]action.Action, error) {
 	if err != nil {
 		return nil, err
 	}
+	if mods, err := in.Facts.Guest.Modules.Get(); err == nil && !mods.SF.Loaded && !mods.FSRegistered && !in.Hopeful && unmounted(in, m) {
+		return nil, errors.New("no synced folder can be mounted yet, because the module vboxsf is not loaded (the mount would say `No such device`): " +
+			"what keeps it from being loaded comes first (modules.built, modules.loaded)")
+	}
 	var out []action.Action
 	for _, w := range byPathLength(assess.WantedMounts(in.Facts, m)) {
 		if assess.MountedAt(m, w) {
@@ -194,6 +199,10 @@ func planMounts(in Input) ([]action.Action, error) {
 			Undo: "sudo umount " + shell.Quote(w.GuestPath)})
 	}
 	return out, nil
+}
+
+func unmounted(in Input, m facts.Mounts) bool {
+	return slices.ContainsFunc(assess.WantedMounts(in.Facts, m), func(w facts.SyncedFolder) bool { return !assess.MountedAt(m, w) })
 }
 
 // byPathLength mounts the shortest path first, as Vagrant does, so that a folder inside another is not hidden.

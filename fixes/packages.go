@@ -2,11 +2,13 @@ package fixes
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/knowledge"
+	"github.com/boxdoctor/boxdoctor/internal/version"
 )
 
 var _ = register(Fix{
@@ -35,9 +37,53 @@ func planTools(in Input) ([]action.Action, error) {
 	for _, tool := range missing {
 		packages = append(packages, fam.Tools[tool])
 	}
-	tr := transaction{in: in, name: "install the build tools", blocks: toolLocks(in, packages), refresh: true}
-	tr.commands = [][]string{install(manager(in), hasExclude(tr.blocks), packages...)}
+	tr := transaction{in: in, name: "install the build tools", blocks: toolLocks(in, packages)}
+	tr.uploads = toolFiles(in, packages)
+	rest := slices.DeleteFunc(slices.Clone(packages), func(name string) bool { return hasFile(tr.uploads, name) })
+	if len(tr.uploads) > 0 {
+		tr.commands = append(tr.commands, installFiles(manager(in), remotes(tr, tr.uploads)))
+	}
+	if len(rest) > 0 {
+		tr.refresh = true
+		tr.commands = append(tr.commands, install(manager(in), hasExclude(tr.blocks), rest...))
+	}
 	return tr.actions(), nil
+}
+
+// toolFiles are the files of --packages to install for the tools, when one of the tools is among them: with it come
+// all that it may depend on, but no other kernel.
+func toolFiles(in Input, packages []string) []PackageFile {
+	if !slices.ContainsFunc(packages, func(name string) bool { return hasFile(in.Packages, name) }) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(in.Packages), func(p PackageFile) bool {
+		name := filePackage(p)
+		kernel := strings.HasPrefix(name, "kernel") && !strings.HasSuffix(name, "-headers")
+		return kernel || strings.HasPrefix(name, "linux-image") || strings.HasPrefix(name, "linux-headers") || strings.HasPrefix(name, "linux-modules")
+	})
+}
+
+func hasFile(files []PackageFile, name string) bool {
+	return slices.ContainsFunc(files, func(p PackageFile) bool { return filePackage(p) == name })
+}
+
+// filePackage is the package that a file holds, by its name: NAME-VERSION-RELEASE.ARCH.rpm, NAME_VERSION_ARCH.deb or
+// NAME-VERSION-RELEASE-ARCH.pkg.tar.zst.
+func filePackage(p PackageFile) string {
+	name := fileName(p.Path)
+	if rest, ok := strings.CutSuffix(name, ".deb"); ok {
+		rest, _, _ = strings.Cut(rest, "_")
+		return rest
+	}
+	if rest, _, ok := strings.Cut(name, ".pkg.tar"); ok {
+		parts := strings.Split(rest, "-")
+		return strings.Join(parts[:max(len(parts)-3, 0)], "-")
+	}
+	n, err := version.ParseNEVRA(name)
+	if err != nil {
+		return ""
+	}
+	return n.Name
 }
 
 // toolLocks are locks on the tools themselves, and on kernel-headers, which gcc's C library headers depend

@@ -33,6 +33,15 @@ func same(*Input) {}
 
 func hopeful(in *Input) { in.Hopeful = true }
 
+// packages is --packages with these files.
+func packages(names ...string) func(*Input) {
+	return func(in *Input) {
+		for _, n := range names {
+			in.Packages = append(in.Packages, PackageFile{Path: "files/" + n, Size: 10, SHA256: strings.Repeat("c", 64)})
+		}
+	}
+}
+
 func offers(kernels, devel []string, asked ...facts.Candidate) func(*facts.Facts) {
 	return func(f *facts.Facts) { assesstest.Offer(f, kernels, devel, asked...) }
 }
@@ -131,28 +140,28 @@ gpgcheck=1
 `
 
 const debian10List = `# See sources.list(5)
-deb http://deb.debian.org/debian buster main contrib
-deb-src http://deb.debian.org/debian buster main
-deb http://security.debian.org/debian-security buster/updates main
-deb http://security.debian.org/ buster/updates main
-deb http://deb.debian.org/debian buster-updates main
+deb http://http.debian.org/debian buster main contrib
+deb-src http://http.debian.org/debian buster main
+deb http://sec.debian.org/debian-security buster/updates main
+deb http://sec.debian.org/ buster/updates main
+deb http://http.debian.org/debian buster-updates main
 deb http://ftp.de.debian.org/debian buster-backports main
 deb [trusted=yes] http://repo.example.org/debian buster main
 `
 
 const debian10Sources = `Types: deb
-URIs: http://deb.debian.org/debian
+URIs: http://http.debian.org/debian
 Suites: buster buster-updates
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 Types: deb
-URIs: http://deb.debian.org/debian
+URIs: http://http.debian.org/debian
 Suites: buster-updates
 Components: contrib
 
 Types: deb
-URIs: http://security.debian.org/debian-security/
+URIs: http://sec.debian.org/debian-security/
 Suites: buster/updates
 Components: main
 `
@@ -209,6 +218,25 @@ var situations = []struct {
 	{"offline-debs", assesstest.Debian12, on(assesstest.NoHeaders, offers(nil, nil)), func(in *Input) {
 		in.Packages = []PackageFile{{Path: "debs/linux-headers-6.1.0-21-amd64_6.1.90-1_amd64.deb", Size: 10, SHA256: strings.Repeat("c", 64)}}
 	}, "kernel.devel"},
+	// Defect 7: only tools are missing, and the folder holds some of them.
+	{"offline-tools", assesstest.CentOS7, func(f *facts.Facts) {
+		f.Guest.Tools = facts.Known(facts.Tools{Path: map[string]string{"tar": "/bin/tar", "perl": "/bin/perl", "bzip2": "/bin/bzip2"}})
+	}, packages("gcc-4.8.5-44.el7.x86_64.rpm", "cpp-4.8.5-44.el7.x86_64.rpm", "make-3.82-24.el7.x86_64.rpm", "kernel-headers-3.10.0-1160.119.1.el7.x86_64.rpm",
+		"kernel-devel-3.10.0-1.el7.x86_64.rpm"), "tools.install kernel.devel"},
+	{"offline-tools-in-part", assesstest.Debian12, func(f *facts.Facts) {
+		f.Guest.Tools = facts.Known(facts.Tools{Path: map[string]string{"tar": "/bin/tar", "perl": "/bin/perl", "bzip2": "/bin/bzip2"}})
+	}, packages("make_4.3-4.1_amd64.deb"), "tools.install"},
+	{"offline-files-that-fit-nothing", assesstest.Rocky9, on(assesstest.NoHeaders, offers([]string{rockyRun}, []string{rockyRun}), func(f *facts.Facts) {
+		f.Guest.Tools = facts.Known(facts.Tools{Path: map[string]string{"tar": "/bin/tar"}})
+	}), packages("it's odd.rpm", "bison-3.7.4-5.el9.x86_64.rpm"), "kernel.devel tools.install"},
+	// Defect 14: without an ISO nothing is hoped for, so that it is told before anything is changed.
+	{"iso-missing-even-in-hope", assesstest.CentOS7, on(assesstest.NoHeaders, func(f *facts.Facts) {
+		assesstest.OldHost(f, "7.1.4")
+		f.Host.AdditionsISO = facts.Known(facts.ISO{})
+	}), hopeful, "additions.install"},
+	// Defect 16: no mount is tried while the module is not in memory.
+	{"mounts-not-yet", assesstest.CentOS7, assesstest.NoHeaders, same, "mount.shares"},
+	{"mounts-in-hope", assesstest.CentOS7, assesstest.NoHeaders, hopeful, "mount.shares"},
 	{"tools", assesstest.CentOS7, on(assesstest.NoHeaders, func(f *facts.Facts) {
 		f.Guest.Tools = facts.Known(facts.Tools{Path: map[string]string{"tar": "/bin/tar"}, NeedsLibELF: true})
 		list := "0:kernel-headers-3.10.0-957.el7.*\n0:htop-2.2.0-3.el7.*\n"
@@ -221,8 +249,8 @@ var situations = []struct {
 	{"eol-centos-7", assesstest.CentOS7, repoFile("/etc/yum.repos.d/CentOS-Base.repo", centos6Repo, "mirrorlist.centos.org"), same, "repositories.archive"},
 	{"eol-centos-8", assesstest.Rocky9, on(release("centos", "8", "CentOS Linux 8"), repoFile("/etc/yum.repos.d/CentOS-Linux-AppStream.repo", centos8Repo, "mirrorlist.centos.org")), same, "repositories.archive"},
 	{"eol-stream-8", assesstest.Rocky9, on(release("centos", "8", "CentOS Stream 8"), repoFile("/etc/yum.repos.d/CentOS-Stream-BaseOS.repo", stream8Repo, "mirrorlist.centos.org")), same, "repositories.archive"},
-	{"eol-debian-10", assesstest.Debian12, on(release("debian", "10", "Debian GNU/Linux 10 (buster)"), repoFile("/etc/apt/sources.list", debian10List, "deb.debian.org")), same, "repositories.archive"},
-	{"eol-debian-10-deb822", assesstest.Debian12, on(release("debian", "10", "buster"), repoFile("/etc/apt/sources.list.d/debian.sources", debian10Sources, "deb.debian.org")), same, "repositories.archive"},
+	{"eol-debian-10", assesstest.Debian12, on(release("debian", "10", "Debian GNU/Linux 10 (buster)"), repoFile("/etc/apt/sources.list", debian10List, "http.debian.org")), same, "repositories.archive"},
+	{"eol-debian-10-deb822", assesstest.Debian12, on(release("debian", "10", "buster"), repoFile("/etc/apt/sources.list.d/debian.sources", debian10Sources, "http.debian.org")), same, "repositories.archive"},
 	{"eol-ubuntu", assesstest.Ubuntu2204, on(release("ubuntu", "23.10", "Ubuntu 23.10"), repoFile("/etc/apt/sources.list", ubuntuList, "archive.ubuntu.com")), same, "repositories.archive"},
 	{"alive", assesstest.Rocky9, repoFile("/etc/yum.repos.d/rocky.repo", "[baseos]\n", "mirrors.rockylinux.org"), same, "repositories.archive repositories.refresh locks.restore kernel.reboot"},
 	{"locks-left-open", assesstest.CentOS7, func(f *facts.Facts) {
@@ -343,4 +371,16 @@ func plain(a action.Action) string {
 		text = strings.Replace(text, strings.TrimRight(script, "\n"), "# fixes/scripts/"+name, 1)
 	}
 	return text
+}
+
+// Defect 7: what a package file holds is read from its name, in the form of every family.
+func TestFilePackage(t *testing.T) {
+	for name, want := range map[string]string{
+		`C:\p\gcc-c++-4.8.5-44.el7.x86_64.rpm`: "gcc-c++", "libc6-dev_2.36-9+deb12u7_amd64.deb": "libc6-dev",
+		"linux-headers-6.9.1.arch1-1-x86_64.pkg.tar.zst": "linux-headers", "a.pkg.tar.zst": "", "notes.txt": "",
+	} {
+		if got := filePackage(PackageFile{Path: name}); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
 }

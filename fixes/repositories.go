@@ -164,8 +164,9 @@ func baseFromMirror(eol knowledge.Release, line string) string {
 }
 
 var (
-	debianHost = regexp.MustCompile(`https?://(?:deb|security|httpredir|ftp(?:\.[a-z]{2})?|cdn-fastly\.deb)\.debian\.org/debian(-security)?/?`)
-	debianSec  = regexp.MustCompile(`https?://security\.debian\.org/?(\s)`)
+	debianHost = regexp.MustCompile(`https?://[a-z0-9.-]+\.debian\.org/debian(-security)?/?`)
+	// The security archive was once addressed by its host alone.
+	debianSec  = regexp.MustCompile(`https?://[a-z0-9.-]+\.debian\.org/?(\s)`)
 	ubuntuHost = regexp.MustCompile(`https?://(?:[a-z]{2}\.)?(?:archive|security)\.ubuntu\.com/ubuntu/?`)
 	updates    = regexp.MustCompile(`^(\s*deb(?:-src)?\s.*\s\S+-updates\s.*)$`)
 	suites     = regexp.MustCompile(`(?i)^suites:(.*)$`)

@@ -85,6 +85,9 @@ func (t transaction) script() string {
 	if t.refresh && manager(t.in) == "apt" {
 		b.WriteString(refreshApt(t.in))
 	}
+	if unused := t.unused(); len(unused) > 0 {
+		b.WriteString("echo " + shell.Quote("boxdoctor: not used of --packages here: "+strings.Join(unused, " ")) + "\n")
+	}
 	if len(t.blocks) > 0 {
 		b.WriteString("open_locks " + shell.Quote(pendingDir(t.in)) + "\n")
 		t.writeUnlocks(&b)
@@ -101,6 +104,18 @@ func (t transaction) script() string {
 	return b.String()
 }
 
+// unused are the names of the files of --packages that this transaction does not install: nobody shall believe that
+// what comes from a repository came from the folder.
+func (t transaction) unused() []string {
+	var out []string
+	for _, p := range t.in.Packages {
+		if !slices.Contains(t.uploads, p) {
+			out = append(out, fileName(p.Path))
+		}
+	}
+	return out
+}
+
 func (t transaction) writeUnlocks(b *strings.Builder) {
 	for _, file := range lockFiles(t.blocks) {
 		entries := entriesOf(t.blocks, file)
@@ -110,10 +125,11 @@ func (t transaction) writeUnlocks(b *strings.Builder) {
 			t.writeAfter(b, file, entries)
 		case facts.LockDNF5:
 			b.WriteString("save " + shell.Quote(file) + "\n")
-			b.WriteString("run dnf5 -q versionlock delete " + shell.Join(packageNames(entries)) + "\n")
+			b.WriteString("run dnf5 -q versionlock delete " + shell.Join(packageNames(entries)) + "\nunlocked\n")
 			t.writeAfter(b, file, entries)
 		case facts.LockZypper:
-			b.WriteString("save " + shell.Quote(file) + "\nrun zypper --non-interactive removelock " + shell.Join(packageNames(entries)) + "\n")
+			b.WriteString("save " + shell.Quote(file) + "\nrun zypper --non-interactive removelock " +
+				shell.Join(packageNames(entries)) + "\nunlocked\n")
 		case facts.LockApt:
 			b.WriteString("unhold " + shell.Join(packageNames(entries)) + "\n")
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,8 @@ type cell struct {
 	t     *testing.T
 	shell []string
 	dir   string // on the machine; lib is bound to /var/lib, etc holds lock lists
+	// scripts counts those that were started.
+	scripts int
 }
 
 // inCells runs a test by every shell. It needs root for the mount namespace.
@@ -76,7 +79,8 @@ const idle = "sleep() { :; }\npgrep() { return 1; }\n"
 
 func (c *cell) command(script string) *exec.Cmd {
 	c.t.Helper()
-	file := filepath.Join(c.dir, "script")
+	c.scripts++
+	file := filepath.Join(c.dir, fmt.Sprint("script", c.scripts)) // a shell reads its script while it runs
 	if err := os.WriteFile(file, []byte(lib+"\n"+script), 0o700); err != nil {
 		c.t.Fatal(err)
 	}
@@ -271,6 +275,148 @@ func TestKeepUnlocked(t *testing.T) {
 	})
 }
 
+// started begins a script and waits until it has written the file `here`.
+func (c *cell) started(script string) *exec.Cmd {
+	c.t.Helper()
+	cmd := c.command(script)
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); !c.exists("here"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			c.t.Fatal("the script never came to its middle")
+		}
+	}
+	return cmd
+}
+
+// Defect 3: two runs at once in a guest lost its locks for good: the second saved the unlocked file as the original.
+func TestTwoJobsAtOnceKeepTheLocks(t *testing.T) {
+	inCells(t, func(c *cell) {
+		list := c.list("versionlock.list", original)
+		second := strings.ReplaceAll(open(list), "run1", "run2")
+		first := c.started(open(list) + ": >'" + c.dir + "/here'\nwhile [ ! -e '" + c.dir + "/go' ]; do /bin/sleep 0.05; done\nexit 1\n")
+		if code, out := c.run(second + "run true\n"); code != 75 || !strings.Contains(out, "another boxdoctor job") || strings.Contains(out, "+ ") {
+			c.t.Errorf("the second job: %d %q", code, out)
+		}
+		if code, out := c.run(restoreScript); code != 75 || !strings.Contains(out, "another boxdoctor job") {
+			c.t.Errorf("a restore beside a living job: %d %q", code, out)
+		}
+		c.holds(list, unlocked)
+		if err := os.WriteFile(filepath.Join(c.dir, "go"), nil, 0o600); err != nil {
+			c.t.Fatal(err)
+		}
+		_ = first.Wait()
+		c.holds(list, original)
+		if code, out := c.run(second + "run true\n"); code != 0 {
+			c.t.Errorf("afterwards: %d %q", code, out)
+		}
+		c.holds(list, original)
+		if c.exists("lib/boxdoctor/transaction") {
+			c.t.Error("the turn was not given back")
+		}
+	})
+}
+
+// Defect 3: what a dead job left is put back first; its turn is taken over, and only then.
+func TestADeadJobKeepsNobodyOutForEver(t *testing.T) {
+	inCells(t, func(c *cell) {
+		list := c.list("versionlock.list", original)
+		cmd := c.started(open(list) + ": >'" + c.dir + "/here'\nrun /bin/sleep 30\n")
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+		for _, run := range []string{"run1", "run2"} {
+			code, out := c.run(strings.ReplaceAll(open(list), "run1", run) + "run true\n")
+			if code != 75 || !strings.Contains(out, "was cut off before it put its locks back (/var/lib/boxdoctor/pending/run1)") {
+				c.t.Errorf("%s beside what a dead job left: %d %q", run, code, out)
+			}
+		}
+		c.holds(list, unlocked)
+		if code, out := c.run(restoreScript); code != 0 {
+			c.t.Errorf("%d %q", code, out)
+		}
+		c.holds(list, original)
+		if code, out := c.run(open(list) + "run true\n"); code != 0 {
+			c.t.Errorf("%d %q", code, out)
+		}
+		c.holds(list, original)
+	})
+}
+
+// Defect 4: what somebody edited in a list after the power cut stays; only the removed lines come back.
+func TestEditsSinceTheInterruptionStay(t *testing.T) {
+	const edited = "# mine\n0:htop-9-9.*\n0:kernel-devel-1-1.*-not"
+	inCells(t, func(c *cell) {
+		for name, want := range map[string]string{
+			edited:                           edited + "\n0:kernel-devel-1-1.*\n!kernel*-0:[2]-3.*\n",
+			"":                               "0:kernel-devel-1-1.*\n!kernel*-0:[2]-3.*\n",
+			"# mine\n0:kernel-devel-1-1.*\n": "# mine\n0:kernel-devel-1-1.*\n!kernel*-0:[2]-3.*\n",
+		} {
+			_ = os.Remove(filepath.Join(c.dir, "here"))
+			list := c.list("versionlock.list", original)
+			cmd := c.started(open(list) + "lock_again <<'X'\nnever\nX\n: >'" + c.dir + "/here'\nrun /bin/sleep 30\n")
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			_ = cmd.Wait()
+			c.list("versionlock.list", name)
+			code, out := c.run(restoreScript)
+			if code != 0 || !strings.Contains(out, "was edited since") {
+				c.t.Errorf("%d %q", code, out)
+			}
+			c.holds(list, want)
+			c.pending(false)
+		}
+	})
+}
+
+// Defect 4: a file of another form (dnf5's TOML) is not merged by lines: the present one is kept for people.
+func TestEditsOfAFileThatIsNoListAreKeptAside(t *testing.T) {
+	inCells(t, func(c *cell) {
+		list := c.list("versionlock.toml", original)
+		open := idle + "open_locks /var/lib/boxdoctor/pending/run1\nsave '" + list + "'\nsed -i 1d '" + list + "'\nunlocked\n"
+		if code, out := c.run(open + "run true\n"); code != 0 || strings.Contains(out, "changed since") {
+			c.t.Errorf("nobody edited it: %d %q", code, out)
+		}
+		c.holds(list, original)
+		code, out := c.run(open + "echo mine >>'" + list + "'\nrun true\n")
+		aside := "lib/boxdoctor/backup/run1" + list + ".changed-since"
+		if code != 0 || !strings.Contains(out, "it is kept in /var/"+aside) {
+			c.t.Errorf("%d %q", code, out)
+		}
+		if got, _ := os.ReadFile(filepath.Join(c.dir, aside)); !strings.HasSuffix(string(got), "mine\n") {
+			c.t.Errorf("kept: %q", got)
+		}
+		c.holds(list, original)
+	})
+}
+
+// Defect 5: a hold that could not be written down is never taken off.
+func TestNoHoldComesOffThatCannotBeWrittenDown(t *testing.T) {
+	inCells(t, func(c *cell) {
+		full := "mkdir -p /var/lib/boxdoctor/pending\nmount -t tmpfs -o size=16k full /var/lib/boxdoctor/pending\nopen_locks /var/lib/boxdoctor/pending/run1\n" +
+			"dd if=/dev/zero of=/var/lib/boxdoctor/pending/fill bs=1k count=64 2>/dev/null\n"
+		if code, out := c.run(full + "unhold linux-image-amd64\necho not reached\n"); code != 1 || !strings.Contains(out, "nothing was taken off hold") || strings.Contains(out, "not reached") {
+			c.t.Errorf("%d %q", code, out)
+		}
+		if apt, _ := os.ReadFile(filepath.Join(c.dir, "apt")); strings.Contains(string(apt), "unhold") {
+			c.t.Errorf("apt-mark was called with %q", apt)
+		}
+	})
+}
+
+// Defect 5: an empty path, of a job whose disk was full when it saved, does not make every restore fail for ever.
+func TestAnEmptyPathIsNothingToRestore(t *testing.T) {
+	inCells(t, func(c *cell) {
+		dir := filepath.Join(c.dir, "lib/boxdoctor/pending/run1")
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "1.path"), nil, 0o600), os.WriteFile(filepath.Join(dir, "1.orig"), nil, 0o600)); err != nil {
+			c.t.Fatal(err)
+		}
+		if code, out := c.run(restoreScript); code != 0 {
+			c.t.Errorf("%d %q", code, out)
+		}
+		c.pending(false)
+	})
+}
+
 // What cannot be put back is not thrown away.
 func TestWhatCannotBeRestoredIsKept(t *testing.T) {
 	inCells(t, func(c *cell) {
@@ -329,13 +475,29 @@ func TestRunShowsAndStops(t *testing.T) {
 func TestWaitIdle(t *testing.T) {
 	inCells(t, func(c *cell) {
 		count := "n=0\nsleep() { n=$((n + 1)); }\n"
-		code, out := c.run(count + "pgrep() { [ \"$2\" = yum ] && [ \"$n\" -lt 3 ]; }\nwait_idle\necho waited $n\n")
+		code, out := c.run(count + "pgrep() { [ \"$2\" = yum ] && [ \"$n\" -lt 3 ] && echo 1; }\nwait_idle\necho waited $n\n")
 		if code != 0 || !strings.Contains(out, "waiting for yum") || !strings.Contains(out, "waited 3") {
 			c.t.Errorf("%d %q", code, out)
 		}
-		code, out = c.run(count + "pgrep() { [ \"$2\" = dpkg ]; }\nwait_idle\necho not reached\n")
+		code, out = c.run(count + "pgrep() { [ \"$2\" = dpkg ] && echo 1; }\nwait_idle\necho not reached\n")
 		if code != 75 || !strings.Contains(out, "Nothing was changed") || strings.Contains(out, "not reached") {
 			c.t.Errorf("%d %q", code, out)
+		}
+	})
+}
+
+// Defect 1: every Ubuntu has a helper of unattended-upgrades that waits for the shutdown; it is no package manager
+// at work. The process here is a real one, and /proc says what it is.
+func TestTheShutdownHelperOfUbuntuIsNotWaitedFor(t *testing.T) {
+	inCells(t, func(c *cell) {
+		find := "pgrep() { [ \"$2\" = unattended-upgr ] && echo \"$helper\"; }\nsleep() { echo slept; }\n"
+		for name, waits := range map[string]bool{"unattended-upgrade-shutdown": false, "unattended-upgrade": true} {
+			c.tool(name, "exec 1>&- 2>&-\n/bin/sleep 5\n:")
+			start := "'" + c.dir + "/bin/" + name + "' --wait-for-signal &\nhelper=$!\n/bin/sleep 0.3\n"
+			code, out := c.run(start + find + "wait_idle\necho status $?\nkill $helper\n")
+			if want := map[bool]int{true: 75, false: 0}[waits]; code != want || strings.Contains(out, "slept") != waits {
+				c.t.Errorf("%s: exit status %d, want %d: %s", name, code, want, out)
+			}
 		}
 	})
 }

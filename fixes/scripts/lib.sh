@@ -22,10 +22,16 @@ run() {
 
 # busy names package managers that work right now.
 busy() {
-	for name in yum dnf dnf5 apt-get apt dpkg unattended-upgr zypper pacman rpm; do
-		if pgrep -x "$name" >/dev/null 2>&1; then
-			echo "$name"
-		fi
+	for name in yum dnf dnf5 dnf-3 microdnf apt-get apt aptitude dpkg unattended-upgr zypper pacman rpm; do
+		for pid in $(pgrep -x "$name" 2>/dev/null); do
+			case $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") in
+			*unattended-upgrade-shutdown*) ;; # on every Ubuntu: it waits for a shutdown and does nothing until then
+			*)
+				echo "$name"
+				break
+				;;
+			esac
+		done
 	done
 	if command -v cloud-init >/dev/null 2>&1; then
 		case $(cloud-init status 2>/dev/null) in *running*) echo cloud-init ;; esac
@@ -69,45 +75,111 @@ put() {
 	return 1
 }
 
-# open_locks DIR begins a time in which locks may be off; it ends with the job.
+# turn is a link that only one job of the guest can have at a time. It leads nowhere: its text names its owner.
+turn=/var/lib/boxdoctor/transaction
+
+# owner PID prints what no two processes of a guest share: number, start, boot. It fails when there is none.
+owner() {
+	number=$1
+	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+	# shellcheck disable=SC2086 # fields; the name before them may hold blanks
+	set -- ${stat##*) }
+	echo "$number:${20-}:$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
+}
+
+# take_turn ends the job when another one that lives has locks off: two of them would save each other's unlocked
+# files as originals. The link of a dead one is taken over; only one of many can move it away.
+take_turn() {
+	me=$(owner $$) || me=$$::
+	mkdir -p "${turn%/*}"
+	tries=0
+	until ln -s "$me" "$turn" 2>/dev/null; do
+		held=$(readlink "$turn")
+		tries=$((tries + 1))
+		if [ -n "$held" ] && [ "$(owner "${held%%:*}")" = "$held" ]; then
+			echo "boxdoctor: another boxdoctor job (process ${held%%:*}) has locks off in this guest. Nothing was changed; run it again when that one has ended."
+			exit 75
+		fi
+		if [ "$tries" -gt 20 ]; then
+			echo "boxdoctor: $turn could not be written. Nothing was changed."
+			exit 75
+		fi
+		if [ -n "$held" ] && mv "$turn" "$turn.$$" 2>/dev/null; then
+			moved=$(readlink "$turn.$$")
+			if [ "$moved" != "$held" ]; then
+				ln -s "$moved" "$turn" 2>/dev/null # made by another one in the meantime: it keeps it
+			fi
+			rm -f "$turn.$$"
+		fi
+	done
+}
+
+leave_turn() {
+	if [ "$(readlink "$turn" 2>/dev/null)" = "$me" ]; then
+		rm -f "$turn"
+	fi
+}
+
+# open_locks DIR begins a time in which locks may be off; it ends with the job. A folder beside DIR, or DIR itself,
+# is that of a job that died with its locks off: they must go back before anything else is saved.
 open_locks() {
+	take_turn
+	trap leave_turn EXIT
+	for other in "${1%/*}"/*; do
+		if [ -d "$other" ]; then
+			echo "boxdoctor: an earlier package transaction was cut off before it put its locks back ($other). Nothing was changed; the next 'boxdoctor fix' of this machine puts them back first."
+			exit 75
+		fi
+	done
 	pending=$1
 	count=0
 	keep=no
-	mkdir -p "$pending" "$(dirname "$(dirname "$pending")")/backup"
-	chmod 0700 "$pending"
 	trap 'restore_locks $?' EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
+	mkdir -p "$pending" "$(dirname "$(dirname "$pending")")/backup" || exit 1
+	chmod 0700 "$pending"
 }
 
-# save FILE keeps the original before it is touched, for this job and as a backup for people.
+# save FILE keeps the original before it is touched, for this job and as a backup for people. The path is put in
+# place last and in one step: only a whole copy is ever put back.
 save() {
 	count=$((count + 1))
+	original=$(readlink -f "$1") && [ -n "$original" ] || exit 1
 	cp -p "$1" "$pending/$count.orig" || exit 1
-	readlink -f "$1" >"$pending/$count.path" || exit 1
 	backup=/var/lib/boxdoctor/backup/$(basename "$pending")$1
 	mkdir -p "$(dirname "$backup")"
 	cp -p "$1" "$backup"
+	printf '%s\n' "$original" >"$pending/path.new"
+	if [ "$(cat "$pending/path.new")" != "$original" ] || ! mv -f "$pending/path.new" "$pending/$count.path"; then
+		echo "boxdoctor: $pending could not be written; $1 was not touched"
+		exit 1
+	fi
 }
 
-# unlock FILE LINE... takes whole lines out of a lock list.
+# unlock FILE LINE... takes whole lines out of a lock list. What it writes is kept as N.lines, so that what people
+# change in the meantime is seen.
 unlock() {
 	file=$(readlink -f "$1") || exit 1
 	shift
 	save "$file"
 	echo "+ unlock in $file:"
-	: >"$pending/lines"
+	: >"$pending/out"
 	for line in "$@"; do
 		echo "    $line"
-		printf '%s\n' "$line" >>"$pending/lines"
+		printf '%s\n' "$line" >>"$pending/out"
 	done
-	grep -v -x -F -f "$pending/lines" "$pending/$count.orig" >"$pending/new"
-	if [ "$?" -gt 1 ] || ! put "$pending/new" "$file"; then
+	grep -v -x -F -f "$pending/out" "$pending/$count.orig" >"$pending/new"
+	if [ "$?" -gt 1 ] || ! cp "$pending/new" "$pending/$count.lines" || ! put "$pending/new" "$file"; then
 		exit 1
 	fi
-	rm -f "$pending/lines" "$pending/new"
+	rm -f "$pending/out" "$pending/new"
+}
+
+# unlocked keeps what a package manager has made of the file saved last, for the same end.
+unlocked() {
+	[ ! -e "$original" ] || cp "$original" "$pending/$count.text" || exit 1
 }
 
 # lock_again reads, from standard input, what the file saved last shall hold when the transaction succeeded.
@@ -115,10 +187,14 @@ lock_again() {
 	cat >"$pending/$count.after" || exit 1
 }
 
-# unhold PACKAGE... takes apt holds off.
+# unhold PACKAGE... takes apt holds off, once their names are safe on the disk.
 unhold() {
 	for name in "$@"; do
 		echo "$name" >>"$pending/holds"
+		if ! grep -q -x -F -e "$name" "$pending/holds"; then
+			echo "boxdoctor: $pending/holds could not be written; nothing was taken off hold"
+			exit 1
+		fi
 	done
 	run apt-mark unhold "$@"
 }
@@ -137,31 +213,83 @@ restore_locks() {
 	else
 		restore_dir "$pending" "$1" || if [ "$1" -eq 0 ]; then set -- 74; fi
 	fi
+	leave_turn
 	exit "$1"
 }
 
+same() {
+	[ -e "$1" ] && [ -e "$2" ] && [ "$(sha256sum <"$1")" = "$(sha256sum <"$2")" ]
+}
+
+# put_back BASE FILE WANT gives the file the bytes of WANT: with its new content, or all that it was.
+put_back() {
+	if [ "$3" = "$1.after" ]; then
+		put "$3" "$2" && echo "+ locked again in $2, at the new version"
+	elif cp -p "$3" "$2.boxdoctor-new" && mv -f "$2.boxdoctor-new" "$2"; then
+		echo "+ restored $2"
+	else
+		rm -f "$2.boxdoctor-new"
+		return 1
+	fi
+}
+
+# without LINES FILE prints the lines of FILE that are not in LINES. (Some greps match all by an empty list.)
+without() {
+	if [ -s "$1" ]; then
+		grep -v -x -F -f "$1" "$2"
+		[ "$?" -le 1 ]
+	else
+		cat "$2"
+	fi
+}
+
+# add_back BASE FILE WANT: somebody has edited the list since it was unlocked. That stays; only the lines that
+# unlocking took away are added.
+add_back() {
+	without "$1.lines" "$3" >"$1.gone" || return 1
+	{
+		cat "$2" && if [ -n "$(tail -c 1 "$2")" ]; then echo; fi && without "$2" "$1.gone"
+	} >"$1.merged" || return 1
+	put "$1.merged" "$2" && echo "+ $2 was edited since it was unlocked: that stays, and the lines that were taken off are added again"
+}
+
+# copy_aside DIR FILE keeps the present file for people before it is overwritten.
+copy_aside() {
+	aside=/var/lib/boxdoctor/backup/${1##*/}$2.changed-since
+	if mkdir -p "${aside%/*}" && cp -p "$2" "$aside"; then
+		echo "+ $2 was changed since it was unlocked; as it is now it is kept in $aside"
+	else
+		return 1
+	fi
+}
+
+# restore_file DIR BASE FILE STATUS. A file that holds what unlocking wrote is simply put back.
+restore_file() {
+	want=$2.orig
+	if [ "$4" -eq 0 ] && [ -e "$2.after" ]; then
+		want=$2.after
+	fi
+	if [ ! -e "$3" ] || same "$3" "$2.lines" || same "$3" "$2.text" || same "$3" "$2.orig"; then
+		put_back "$2" "$3" "$want"
+	elif [ -e "$2.lines" ]; then
+		add_back "$2" "$3" "$want"
+	else
+		copy_aside "$1" "$3" && put_back "$2" "$3" "$want"
+	fi
+}
+
 # restore_dir DIR STATUS puts locks back: the new version after a success that changed it, else the original. What
-# cannot be put back (a full disk) keeps the folder, so that the next run finds it.
+# cannot be put back (a full disk) keeps the folder, so that the next run finds it. A folder without the path of a
+# file is that of a job that ended before it touched the file.
 restore_dir() {
 	left=no
 	for path in "$1"/*.path; do
 		if [ ! -e "$path" ]; then
 			continue
 		fi
-		base=${path%.path}
 		file=$(cat "$path")
-		if [ "$2" -eq 0 ] && [ -e "$base.after" ]; then
-			if put "$base.after" "$file"; then
-				echo "+ locked again in $file, at the new version"
-			else
-				left=yes
-			fi
-		elif cp -p "$base.orig" "$file.boxdoctor-new" && mv -f "$file.boxdoctor-new" "$file"; then
-			echo "+ restored $file"
-		else
-			rm -f "$file.boxdoctor-new"
-			left=yes
-		fi
+		[ -n "$file" ] || continue
+		restore_file "$1" "${path%.path}" "$file" "$2" || left=yes
 	done
 	if [ -e "$1/holds" ]; then
 		while read -r name; do

@@ -41,13 +41,20 @@ attempt() {
 
 log=$(dirname "$0")/mount.log
 trap 'rm -f "$log"' EXIT
-mkdir -p "$path"
+made=no
+if [ ! -e "$path" ]; then
+	made=yes
+	mkdir -p "$path"
+fi
 modprobe vboxsf 2>/dev/null || true
 tries=0
 until mountpoint -q "$path" || attempt; do
 	tries=$((tries + 1))
 	if [ "$tries" -gt 3 ]; then
 		echo "boxdoctor: $share could not be mounted on $path"
+		if [ "$made" = yes ]; then
+			rmdir "$path"
+		fi
 		exit 1
 	fi
 	sleep 5

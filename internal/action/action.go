@@ -42,6 +42,9 @@ type Job struct {
 	Judge bool
 }
 
+// LibNote stands in a job's text where its library would, which is the same every time.
+const LibNote = "# with boxdoctor's shell functions; `boxdoctor fix --dry-run -v` shows them"
+
 // Title is the job's name.
 func (j Job) Title() string { return j.Name }
 
@@ -56,9 +59,43 @@ func (j Job) String() string {
 	}
 	lib := ""
 	if j.Lib != "" {
-		lib = "# with the functions of fixes/scripts/lib.sh\n"
+		lib = LibNote + "\n"
 	}
 	return head + " <<'SCRIPT'\n" + lib + strings.TrimRight(j.Script, "\n") + "\nSCRIPT"
+}
+
+// Effects are the lines of a job that change packages or locks, for people who are asked before it runs. Only what
+// stands in the script as it runs is told: what depends on variables is the job's name's business.
+func (j Job) Effects() []string {
+	var out []string
+	again := ""
+	for line := range strings.SplitSeq(j.Script, "\n") {
+		verb, rest, _ := strings.Cut(line, " ")
+		mark := strings.Trim(strings.TrimPrefix(rest, "<<"), "'")
+		switch {
+		case again != "" && line == again:
+			again = ""
+		case again != "":
+			if entry := strings.TrimSpace(line); entry != "" && !strings.HasPrefix(entry, "#") {
+				out = append(out, "  "+entry)
+			}
+		case verb == "unlock" && rest != "":
+			file, entries, _ := strings.Cut(rest, " ")
+			out = append(out, "takes locks off in "+file+" until it has ended: "+entries)
+		case verb == "unhold" && rest != "":
+			out = append(out, "takes holds off until it has ended: "+rest)
+		case verb == "lock_again" && strings.HasPrefix(rest, "<<"):
+			again = mark
+			out = append(out, "and writes this list of locks afterwards:")
+		case line == "keep_unlocked":
+			out = append(out, "leaves these locks off afterwards (--keep-unlocked)")
+		case verb == "run" && strings.Contains(rest, "grubby --set-default"):
+			out = append(out, "makes the new kernel the default")
+		case verb == "run" && !strings.Contains(rest, "$"):
+			out = append(out, "runs "+rest)
+		}
+	}
+	return out
 }
 
 // PutFile replaces one file of the guest: backs the old one up, checks that it is still what was observed,

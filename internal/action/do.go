@@ -19,6 +19,9 @@ type Target struct {
 	// Progress is told what happens now; Output gets what jobs print, as it comes. Both may be nil.
 	Progress func(what string)
 	Output   func(text string)
+	// Running is told how to look at the job that runs now, and an empty text when it is waited for no more; nil:
+	// nobody is told.
+	Running func(look string)
 	// Stop is closed when the person asked once to stop: no new change begins, a running job is waited for.
 	Stop <-chan struct{}
 	// Sleep waits between two looks; nil: a real timer. Tests of waiting use it.
@@ -93,6 +96,12 @@ func (t *Target) stopped() bool {
 func (t *Target) say(what string) {
 	if t.Progress != nil {
 		t.Progress(what)
+	}
+}
+
+func (t *Target) running(look string) {
+	if t.Running != nil {
+		t.Running(look)
 	}
 }
 

@@ -186,7 +186,7 @@ func TestWhatIsShownIsWhatRuns(t *testing.T) {
 		has, hasNot []string
 		undo        string
 	}{
-		{job, []string{"sudo sh -s -- 'a b' ", "<<'SCRIPT'\n# with the functions of fixes/scripts/lib.sh\necho \"$1\"\nSCRIPT"}, []string{"secret library"}, "undo it"},
+		{job, []string{"sudo sh -s -- 'a b' ", "<<'SCRIPT'\n" + LibNote + "\necho \"$1\"\nSCRIPT"}, []string{"secret library"}, "undo it"},
 		{Job{Script: "true"}, []string{"sudo sh -s <<'SCRIPT'\ntrue\nSCRIPT"}, []string{"lib.sh", "--"}, ""},
 		{PutFile{Path: "/etc/a b", Content: "x\n", Mode: 0o640, WasSHA256: sum("o"), Backup: "/b/a b"},
 			[]string{"sudo cp -p '/etc/a b' '/b/a b'\nsudo tee '/etc/a b' <<'FILE'   # mode 0640\nx\nFILE"}, nil, "sudo cp -p '/b/a b' '/etc/a b'"},
@@ -209,5 +209,24 @@ func TestWhatIsShownIsWhatRuns(t *testing.T) {
 		if c.a.Inverse() != c.undo {
 			t.Errorf("%s: undo %q, want %q", c.a.Title(), c.a.Inverse(), c.undo)
 		}
+	}
+}
+
+// TestDefect10Effects: the question hid that locks come off and that a new kernel becomes the default.
+func TestDefect10Effects(t *testing.T) {
+	script := "wait_idle\nopen_locks /p\nunlock /etc/v.list '0:kernel-devel-1.*'\nlock_again <<'LOCKS_0'\n# comment\n\n0:kernel-devel-2.*\nLOCKS_0\n" +
+		"unhold linux-headers\nkeep_unlocked\nrun yum -y install kernel-2\nrun sh -c 'grubby --set-default \"/boot/vmlinuz-$1\"' sh 2\nfor f in x; do\n\trun rm \"$f\"\ndone\n"
+	want := `takes locks off in /etc/v.list until it has ended: '0:kernel-devel-1.*'
+and writes this list of locks afterwards:
+  0:kernel-devel-2.*
+takes holds off until it has ended: linux-headers
+leaves these locks off afterwards (--keep-unlocked)
+runs yum -y install kernel-2
+makes the new kernel the default`
+	if got := strings.Join(Job{Script: script}.Effects(), "\n"); got != want {
+		t.Errorf("%s", got)
+	}
+	if got := (Job{Script: "helper=$1\nrun ln -s \"$helper\" /sbin/x\n"}).Effects(); len(got) != 0 {
+		t.Error(got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -38,25 +39,59 @@ func (p PutFile) apply(ctx context.Context, t *Target) error {
 	return err
 }
 
+// sweepScript takes away what killed runs left: drop folders and run folders of runs without a live job. $1 is the
+// folder of all runs, $2 this run's id, $3 the folder of all jobs, $4 where drop folders are. What was written to in
+// the last two minutes may be an upload of another run that is under way: then nothing of any run is touched.
+const sweepScript = `
+sweep() {
+	for old in "$4"/boxdoctor.??????????; do
+		if [ ! -d "$old" ] || [ -L "$old" ]; then continue; fi
+		if [ -n "$(find "$old" -mmin -2 2>/dev/null | head -n 1)" ]; then return 0; fi
+		rm -rf "$old"
+	done
+	for old in "$1"/*; do
+		if [ ! -d "$old" ] || [ -L "$old" ] || [ "${old##*/}" = "$2" ]; then continue; fi
+		rmdir "$old" 2>/dev/null && continue
+		if [ -n "$(find "$old" -mmin -2 2>/dev/null | head -n 1)" ]; then continue; fi
+		live=no
+		for job in "$3/${old##*/}"-*; do
+			if [ -e "$job/pid" ] && [ ! -e "$job/rc" ] && kill -0 "$(cat "$job/pid")" 2>/dev/null; then live=yes; fi
+		done
+		if [ "$live" = no ]; then rm -rf "$old"; fi
+	done
+}
+`
+
+// dropRoot is where drop folders are made: not /tmp, which may be small.
+const dropRoot = "/var/tmp"
+
 // dropScript makes the root-only home of the upload and a drop folder that only the login user can enter, with
-// names that nobody can guess. $1 final folder, $2 login user.
+// names that nobody can guess. $1 final folder, $2 login user, $3 folder of all jobs, $4 where drop folders are.
 const dropScript = `set -eu
-umask 077
+umask 077` + sweepScript + `
+sweep "${1%/*}" "${1##*/}" "$3" "$4" || true
 mkdir -p "$1"
-d=$(mktemp -d /var/tmp/boxdoctor.XXXXXXXXXX)
+d=$(mktemp -d "$4/boxdoctor.XXXXXXXXXX")
 chown "$2" "$d"
 echo "$d"
 `
 
-// takeScript moves the upload into the root-only folder and hashes it there, where nobody else can change it
-// any more. $1 drop folder, $2 name, $3 final path, $4 sha256.
+// takeScript copies the upload into the root-only folder and hashes the copy there, where nobody else can change it
+// any more: a file that was only moved could still be written to by whoever has it open. $1 drop folder, $2 name,
+// $3 final path, $4 sha256.
 const takeScript = `set -eu
-mv -f "$1/$2" "$3"
+umask 077
+trap 'rm -f "$3.in"' EXIT
+mv -f "$1/$2" "$3.in"
 rmdir "$1"
-if [ -L "$3" ] || [ ! -f "$3" ]; then
-	rm -f "$3"
+if [ -L "$3.in" ] || [ ! -f "$3.in" ]; then
 	echo "what arrived is no ordinary file: it was deleted and not run" >&2
 	exit 9
+fi
+rm -f "$3"
+if ! cp "$3.in" "$3"; then
+	rm -f "$3"
+	exit 1
 fi
 chown 0:0 "$3"
 chmod 0600 "$3"
@@ -81,31 +116,36 @@ func (u Upload) apply(ctx context.Context, t *Target) error {
 		return err
 	}
 	res, err := t.Guest.Run(ctx, guest.Cmd{Name: "prepare the upload folder", Sudo: true, Script: dropScript,
-		Args: []string{path.Dir(u.Remote), strings.TrimSpace(string(who.Stdout))}})
+		Args: []string{path.Dir(u.Remote), strings.TrimSpace(string(who.Stdout)), JobRoot, dropRoot}})
 	if err != nil {
 		return err
 	}
 	drop, name := strings.TrimSpace(string(res.Stdout)), path.Base(u.Remote)
 	if err := t.Guest.Put(ctx, drop+"/"+name, 0o600, f, u.Size, t.uploaded(u.Size)); err != nil {
-		t.dropAway(ctx, drop)
+		t.dropAway(ctx, drop, path.Dir(u.Remote))
 		return fmt.Errorf("%s: %w", u.Title(), err)
 	}
 	_, err = t.Guest.Run(ctx, guest.Cmd{Name: "check the upload in the guest", Sudo: true, Timeout: 5 * time.Minute,
 		Script: takeScript, Args: []string{drop, name, u.Remote, u.SHA256}})
 	if err != nil {
-		t.dropAway(ctx, drop)
+		t.dropAway(ctx, drop, path.Dir(u.Remote))
 	}
 	return err
 }
 
-// dropAway deletes what a failed upload left. The caller's context may be over already, so it gets its own time.
-func (t *Target) dropAway(ctx context.Context, drop string) {
-	if !strings.HasPrefix(drop, "/var/tmp/boxdoctor.") {
+// dropForm is what a drop folder's name looks like: what the guest says is not believed.
+var dropForm = regexp.MustCompile(`^` + dropRoot + `/boxdoctor\.[A-Za-z0-9]+$`)
+
+// dropAway deletes what a failed upload left, and its home when it is empty. The caller's context may be over
+// already, so it gets its own time.
+func (t *Target) dropAway(ctx context.Context, drop, home string) {
+	if !dropForm.MatchString(drop) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
-	_, err := t.Guest.Run(ctx, guest.Cmd{Name: "delete the partial upload", Argv: []string{"rm", "-rf", drop}, Timeout: 15 * time.Second})
+	_, err := t.Guest.Run(ctx, guest.Cmd{Name: "delete the partial upload", Sudo: true, Timeout: 15 * time.Second,
+		Script: "rm -rf \"$1\"; rmdir \"$2\" 2>/dev/null || true\n", Args: []string{drop, home}})
 	if err != nil {
 		t.print("could not delete the partial upload " + drop + ": " + err.Error() + "\n")
 	}

@@ -19,6 +19,9 @@ var jobStart string
 //go:embed job_poll.sh
 var jobPoll string
 
+//go:embed job_live.sh
+var jobLive string
+
 // JobRoot is the root-only folder of the guest in which jobs keep their script, log and exit status.
 const JobRoot = "/var/lib/boxdoctor/jobs"
 
@@ -51,6 +54,8 @@ var ErrJobGone = errors.New("the job ended without an exit status (power cut or 
 
 func (j Job) apply(ctx context.Context, t *Target) error {
 	dir := fmt.Sprintf("%s/%s-%d", JobRoot, t.RunID, t.seq)
+	t.running(look(dir))
+	defer t.running("")
 	if err := startJob(ctx, t, j, dir); err != nil {
 		if errors.Is(err, guest.ErrUnknownOutcome) {
 			return fmt.Errorf("%w; if it was started, it goes on by itself: %s", err, lookWith(dir))
@@ -128,7 +133,7 @@ func startJob(ctx context.Context, t *Target, j Job, dir string) error {
 // jobScript carries the job's script as a here-document whose delimiter a guest cannot guess.
 func jobScript(j Job, nonce string) string {
 	mark := "BOXDOCTOR_" + nonce
-	return "job_script() { cat <<'" + mark + "'\n" + j.Lib + "\n" + strings.TrimRight(j.Script, "\n") + "\n" + mark + "\n}\n" + jobStart
+	return "job_script() { cat <<'" + mark + "'\n" + j.Lib + "\n" + strings.TrimRight(j.Script, "\n") + "\n" + mark + "\n}\n" + sweepScript + "drops=" + dropRoot + "\n" + jobStart
 }
 
 // follower is the wait for one job.
@@ -153,14 +158,14 @@ func waitJob(ctx context.Context, t *Target, name, dir string) (int, string, err
 		}
 		switch {
 		case err != nil:
-			return 0, f.tail, stillRunning(name, dir, err)
+			return 0, f.tail, f.gaveUp(ctx, err)
 		case st.state == "done":
 			return st.code, f.tail, nil
 		case st.state == "gone":
 			return 0, f.tail, fmt.Errorf("%s: %w; what it printed: sudo cat %s/log", name, ErrJobGone, shell.Quote(dir))
 		}
 		if err := t.sleep(ctx, pause); err != nil {
-			return 0, f.tail, stillRunning(name, dir, err)
+			return 0, f.tail, f.gaveUp(ctx, err)
 		}
 	}
 }
@@ -178,12 +183,50 @@ func (f *follower) mend(ctx context.Context, failed error) error {
 	return reconnect(ctx, f.t)
 }
 
-func stillRunning(name, dir string, cause error) error {
-	return fmt.Errorf("%s: %w (%w); it goes on by itself, %s; the next `boxdoctor fix` waits for it and takes up its result",
-		name, ErrStillRunning, cause, lookWith(dir))
+// silentAfter is how old the guest's last word may be for a job to be called running: the longest a look takes.
+const silentAfter = 40 * time.Second
+
+// gaveUp is the error of a wait that ended before the job did. Only a guest that answered lately says that its job
+// runs: one that was switched off leaves the same silence.
+func (f *follower) gaveUp(ctx context.Context, cause error) error {
+	const next = "; the next `boxdoctor fix` waits for it and takes up its result"
+	silence := f.t.now().Sub(f.answered)
+	if ctx.Err() != nil && silence <= silentAfter {
+		return fmt.Errorf("%s: %w (%w); it goes on by itself, %s%s", f.name, ErrStillRunning, cause, lookWith(f.dir), next)
+	}
+	return &silentError{cause: cause, text: fmt.Sprintf("%s: how it stands is unknown, because the guest does not answer (since %s; %v). "+
+		"If the guest still runs, the job goes on by itself, %s%s", f.name, silence.Round(time.Second), cause, lookWith(f.dir), next)}
 }
 
-func lookWith(dir string) string { return "look with: sudo tail -f " + shell.Quote(dir) + "/log" }
+// silentError is ErrStillRunning of a guest that does not answer: whether the job still runs is not known.
+type silentError struct {
+	text  string
+	cause error
+}
+
+// Error says that nothing is known.
+func (e *silentError) Error() string { return e.text }
+
+// Is makes callers treat it as a job that may still run.
+func (e *silentError) Is(target error) bool { return target == ErrStillRunning }
+
+// Unwrap is why the guest does not answer.
+func (e *silentError) Unwrap() error { return e.cause }
+
+// LiveJob is the id of a job of a run that still works in the guest, or nothing.
+func LiveJob(ctx context.Context, t *Target, run string) (string, error) {
+	res, err := t.Guest.Run(ctx, guest.Cmd{Name: "look for jobs of an earlier run", Sudo: true, Timeout: 30 * time.Second,
+		Script: jobLive, Args: []string{JobRoot + "/" + run + "-*"}})
+	if err != nil {
+		return "", err
+	}
+	id, _, _ := strings.Cut(string(res.Stdout), "\n")
+	return strings.TrimSpace(id), nil
+}
+
+func lookWith(dir string) string { return "look with: " + look(dir) }
+
+func look(dir string) string { return "sudo tail -f " + shell.Quote(dir) + "/log" }
 
 const (
 	// pollBytes is how much of the log one look brings at most (job_poll.sh).

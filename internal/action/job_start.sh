@@ -1,5 +1,5 @@
 # Starts a detached job once. $1 is its folder; the rest are the job's own arguments.
-# job_script, defined above this text, prints the job's script.
+# job_script, defined above this text, prints the job's script; sweep and drops are defined there, too.
 set -eu
 umask 077
 dir=$1
@@ -22,6 +22,9 @@ prune() {
 	done
 }
 prune "${dir%/*}" || true
+run=${dir##*/}
+# shellcheck disable=SC2154 # drops is defined above this text
+sweep "${dir%/*/*}/run" "${run%-*}" "${dir%/*}" "$drops" || true
 
 # A start whose link was cut is repeated, perhaps while the first one is still at work: files are put in place
 # in one step, and the job belongs to whoever makes the folder "claim" first.

@@ -189,7 +189,7 @@ func TestAnAnswerThatMakesNoSenseDoesNotLoopForEver(t *testing.T) {
 			begun := b.now
 			err := Do(t.Context(), b.Target, "fix", Job{Name: "build", Script: "make"})
 			is(t, err, ErrStillRunning)
-			has(t, err, "sudo tail -f "+dir+"/log")
+			has(t, err, "how it stands is unknown", "does not answer", "sudo tail -f "+dir+"/log")
 			if waited := b.now.Sub(begun); looks > 120 || waited < reconnectFor || waited > reconnectFor+time.Minute {
 				t.Errorf("%d looks in %s, %d connections", looks, waited, s.dials)
 			}
@@ -269,7 +269,7 @@ func TestUploadRefusesBeforeAnything(t *testing.T) {
 func uploadSteps() []guesttest.Step {
 	return []guesttest.Step{
 		{Name: "ask who logs in", Args: []string{"id", "-un"}, Out: "vagrant\n"},
-		{Name: "prepare the upload folder", Sudo: true, Args: []string{"/var/lib/boxdoctor/run/0123", "vagrant"}, Out: "/var/tmp/boxdoctor.AbC\n"},
+		{Name: "prepare the upload folder", Sudo: true, Args: []string{"/var/lib/boxdoctor/run/0123", "vagrant", JobRoot, "/var/tmp"}, Out: "/var/tmp/boxdoctor.AbC\n"},
 		{Name: guesttest.Put, Args: []string{"/var/tmp/boxdoctor.AbC/ga.iso"}, Has: []string{"image"}, Progress: []int64{1, 2, 2, 5}},
 		{Name: "check the upload in the guest", Sudo: true, Args: []string{"/var/tmp/boxdoctor.AbC", "ga.iso", "/var/lib/boxdoctor/run/0123/ga.iso", sum("image")}},
 	}
@@ -293,7 +293,7 @@ func TestUpload(t *testing.T) {
 // TestAFailedUploadLeavesNothing: neither after a cut transfer nor after a failed check, where the drop folder
 // used to stay.
 func TestAFailedUploadLeavesNothing(t *testing.T) {
-	away := guesttest.Step{Name: "delete the partial upload", Args: []string{"rm", "-rf", "/var/tmp/boxdoctor.AbC"},
+	away := guesttest.Step{Name: "delete the partial upload", Sudo: true, Args: []string{"/var/tmp/boxdoctor.AbC", "/var/lib/boxdoctor/run/0123"}, Has: []string{"rm -rf", "rmdir"},
 		Do: func(ctx context.Context) {
 			if ctx.Err() != nil {
 				t.Error("the clean-up got a context that is over")
@@ -309,10 +309,53 @@ func TestAFailedUploadLeavesNothing(t *testing.T) {
 		is(t, Do(t.Context(), b.Target, "fix", image(t)), guest.ErrUnknownOutcome)
 	}
 	// What the guest says of its folder is not believed.
-	for _, evil := range []string{"/\n", "/var/tmp\n", "\n", "/etc\n/var/tmp/boxdoctor.x"} {
+	for _, evil := range []string{"/\n", "/var/tmp\n", "\n", "/etc\n/var/tmp/boxdoctor.x", "/var/tmp/boxdoctor.x/../../../etc"} {
 		steps := uploadSteps()[:3]
 		steps[1].Out, steps[2].Args, steps[2].Err = evil, nil, cut("x")
 		b := newBench(guesttest.New(t, steps...))
 		is(t, Do(t.Context(), b.Target, "fix", image(t)), guest.ErrUnknownOutcome)
 	}
+}
+
+// TestDefect11AGuestThatIsSilentIsNotSaidToWork: a guest that was shut down in the middle was told to be "still running in
+// the guest; it goes on by itself" after three minutes of silence.
+func TestDefect11AGuestThatIsSilentIsNotSaidToWork(t *testing.T) {
+	off := errors.New("nothing listens on 127.0.0.1:2222")
+	b := newBench(&stub{run: func(c guest.Cmd) (guest.Result, error) {
+		if strings.HasPrefix(c.Name, "look") {
+			return guest.Result{}, off
+		}
+		return guest.Result{}, nil
+	}})
+	err := Do(t.Context(), b.Target, "fix", Job{Name: "install Guest Additions", Script: "make"})
+	is(t, err, ErrStillRunning, off)
+	has(t, err, "install Guest Additions: how it stands is unknown, because the guest does not answer (since 3m", "; nothing listens on", "sudo tail -f")
+	if strings.Contains(err.Error(), ErrStillRunning.Error()) || b.journal.states() != "begin unknown" {
+		t.Errorf("%v; %s", err, b.journal.states())
+	}
+}
+
+// TestDefect8TheRunningJobIsKnown: whoever presses Ctrl-C twice is told where the job's own log is.
+func TestDefect8TheRunningJobIsKnown(t *testing.T) {
+	var told []string
+	b := newBench(guesttest.New(t, started(), looked(1, "done 0\n")))
+	b.Running = func(look string) { told = append(told, look) }
+	must(t, Do(t.Context(), b.Target, "fix", Job{Name: "build", Script: "make", Args: []string{"a b"}}))
+	if want := "sudo tail -f " + dir + "/log|"; strings.Join(told, "|") != want {
+		t.Errorf("%q, want %q", told, want)
+	}
+}
+
+func TestDefect3LiveJob(t *testing.T) {
+	ask := guesttest.Step{Name: "look for jobs of an earlier run", Sudo: true, Args: []string{JobRoot + "/ab-*"}, Out: "ab-2\nab-3\n"}
+	none := ask
+	none.Out = ""
+	for want, step := range map[string]guesttest.Step{"ab-2": ask, "": none} {
+		got, err := LiveJob(t.Context(), newBench(guesttest.New(t, step)).Target, "ab")
+		if must(t, err); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	_, err := LiveJob(t.Context(), newBench(guesttest.New(t, failed(ask, cut("x")))).Target, "ab")
+	is(t, err, guest.ErrUnknownOutcome)
 }

@@ -67,7 +67,7 @@ func (b box) jobDir(id string) string { return filepath.Join(b.dir, "jobs", id) 
 // start starts a job as action.Job does.
 func (b box) start(t *testing.T, id, script string, args ...string) {
 	t.Helper()
-	if out, code := b.sh(t, "", jobScript(Job{Script: script}, "0123"), append([]string{b.jobDir(id)}, args...)...); code != 0 || out != "" {
+	if out, code := b.sh(t, "", strings.ReplaceAll(jobScript(Job{Script: script}, "0123"), dropRoot, b.dir), append([]string{b.jobDir(id)}, args...)...); code != 0 || out != "" {
 		t.Fatalf("start: exit status %d: %s", code, out)
 	}
 }
@@ -390,7 +390,7 @@ func TestTakeScript(t *testing.T) {
 
 // TestScriptsAreASCII: an old guest's sh must not stumble at a byte.
 func TestScriptsAreASCII(t *testing.T) {
-	for name, s := range map[string]string{"start": jobStart, "poll": jobPoll, "put": putScript, "take": takeScript, "drop": dropScript,
+	for name, s := range map[string]string{"start": jobStart, "poll": jobPoll, "put": putScript, "take": takeScript, "drop": dropScript, "live": jobLive,
 		"reboot": rebootScript, "identity": identityScript} {
 		if i := bytes.IndexFunc([]byte(s), func(r rune) bool { return r > 126 || (r < 32 && r != '\n' && r != '\t') }); i >= 0 {
 			t.Errorf("%s: byte %d is %q", name, i, s[i])
@@ -399,4 +399,103 @@ func TestScriptsAreASCII(t *testing.T) {
 	if strings.Contains(putScript, "\n") {
 		t.Error("putScript travels as one argument line")
 	}
+}
+
+// TestDefect20AnOpenFileIsNoWayIn: what the login user still has open must not be what is hashed and run: it could be
+// written to after the hash.
+func TestDefect20AnOpenFileIsNoWayIn(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("chown to root needs root")
+	}
+	shells(t, func(t *testing.T, b box) {
+		open, err := os.OpenFile(b.write(t, "drop/ga.iso", "image", 0o644), os.O_WRONLY, 0)
+		must(t, err)
+		defer open.Close()
+		home := filepath.Join(b.dir, "home.iso")
+		if out, code := b.sh(t, "", takeScript, filepath.Join(b.dir, "drop"), "ga.iso", home, sum("image")); code != 0 {
+			t.Fatalf("%d %s", code, out)
+		}
+		_, err = open.WriteString("other")
+		must(t, err)
+		if got := b.read(t, "home.iso"); got != "image" {
+			t.Errorf("the checked file holds %q now", got)
+		}
+		if left, _ := filepath.Glob(filepath.Join(b.dir, "*.in")); len(left) > 0 {
+			t.Errorf("left behind: %q", left)
+		}
+	})
+}
+
+// age makes a folder look as if nobody had written to it for a while.
+func (b box) age(t *testing.T, names ...string) {
+	t.Helper()
+	old := time.Now().Add(-10 * time.Minute)
+	for _, n := range names {
+		must(t, os.Chtimes(filepath.Join(b.dir, n), old, old))
+	}
+}
+
+// TestDefect19LeftoversOfKilledRuns: a boxdoctor that was killed left its drop folder and its run folder for ever.
+func TestDefect19LeftoversOfKilledRuns(t *testing.T) {
+	user := strconv.Itoa(os.Getuid())
+	for name, upload := range map[string]bool{"before an upload": true, "before a job": false} {
+		t.Run(name, func(t *testing.T) {
+			shells(t, func(t *testing.T, b box) {
+				b.write(t, "boxdoctor.AbCdEfGhIj/ga.iso", "half", 0o600)
+				b.write(t, "run/dead/ga.iso", "image", 0o600)
+				b.write(t, "run/live/ga.iso", "image", 0o600)
+				must(t, os.MkdirAll(filepath.Join(b.dir, "run/empty"), 0o700))
+				b.write(t, "jobs/live-1/pid", strconv.Itoa(os.Getpid()), 0o600)
+				b.write(t, "jobs/dead-1/pid", strconv.Itoa(os.Getpid()), 0o600)
+				b.write(t, "jobs/dead-1/rc", "0", 0o600)
+				b.write(t, "boxdoctor.conf", "not ours", 0o600)
+				b.age(t, "boxdoctor.AbCdEfGhIj/ga.iso", "boxdoctor.AbCdEfGhIj", "run/dead/ga.iso", "run/dead", "run/live/ga.iso", "run/live")
+				if upload {
+					out, code := b.sh(t, "", dropScript, filepath.Join(b.dir, "run/mine"), user, filepath.Join(b.dir, "jobs"), b.dir)
+					if code != 0 || !dropForm.MatchString(dropRoot+strings.TrimPrefix(strings.TrimSpace(out), b.dir)) {
+						t.Fatalf("%d %s", code, out)
+					}
+				} else {
+					b.start(t, "mine-1", "true")
+				}
+				for file, stays := range map[string]bool{"boxdoctor.AbCdEfGhIj": false, "run/dead": false, "run/empty": false, "run/live/ga.iso": true, "boxdoctor.conf": true} {
+					if _, err := os.Stat(filepath.Join(b.dir, file)); (err == nil) != stays {
+						t.Errorf("%s: stays %t, want %t", file, err == nil, stays)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestDefect19AnotherUploadIsLeftAlone: a folder that was written to just now may be an upload under way.
+func TestDefect19AnotherUploadIsLeftAlone(t *testing.T) {
+	shells(t, func(t *testing.T, b box) {
+		b.write(t, "boxdoctor.AbCdEfGhIj/ga.iso", "half", 0o600)
+		b.write(t, "run/other/first.rpm", "rpm", 0o600)
+		b.age(t, "run/other/first.rpm", "run/other")
+		if out, code := b.sh(t, "", dropScript, filepath.Join(b.dir, "run/mine"), strconv.Itoa(os.Getuid()), filepath.Join(b.dir, "jobs"), b.dir); code != 0 {
+			t.Fatalf("%d %s", code, out)
+		}
+		if b.read(t, "boxdoctor.AbCdEfGhIj/ga.iso") != "half" || b.read(t, "run/other/first.rpm") != "rpm" {
+			t.Error("an upload of another run was taken away")
+		}
+	})
+}
+
+// TestDefect3ALiveJobIsFound tells a job that works from those that ended or were cut.
+func TestDefect3ALiveJobIsFound(t *testing.T) {
+	shells(t, func(t *testing.T, b box) {
+		b.write(t, "jobs/ab-1/pid", strconv.Itoa(os.Getpid()), 0o600)
+		b.write(t, "jobs/ab-1/rc", "0", 0o600)
+		b.write(t, "jobs/ab-2/pid", strconv.Itoa(os.Getpid()), 0o600) // alive, and not a job
+		b.start(t, "ab-3", "sleep 5")
+		b.start(t, "cd-1", "sleep 5")
+		if out, code := b.sh(t, "", jobLive, b.jobDir("ab")+"-*"); code != 0 || strings.TrimSpace(out) != "ab-3" {
+			t.Errorf("%d %q", code, out)
+		}
+		if out, code := b.sh(t, "", jobLive, b.jobDir("no")+"-*"); code != 0 || out != "" {
+			t.Errorf("%d %q", code, out)
+		}
+	})
 }

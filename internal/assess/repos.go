@@ -13,7 +13,7 @@ import (
 // goneHosts served a release until its end of life and do not any more, by distribution id.
 var goneHosts = map[string][]string{
 	"centos": {"mirrorlist.centos.org", "mirror.centos.org"},
-	"debian": {"deb.debian.org", "security.debian.org", "httpredir.debian.org", "ftp.debian.org", ".debian.org"},
+	"debian": {".debian.org"}, // any mirror but the archive
 	"ubuntu": {"archive.ubuntu.com", "security.ubuntu.com"},
 }
 

@@ -136,6 +136,62 @@ func NeededPackages(f *facts.Facts) ([]string, error) {
 	return slices.Compact(out), nil
 }
 
+// TargetPackages are the packages that a repair would install for the kernel; nil when no target is known.
+func TargetPackages(f *facts.Facts) []string {
+	k := f.Guest.Kernel.Or(facts.Kernel{})
+	t, ok := ChooseTarget(f, k, f.Guest.Resolve.Or(facts.Resolve{}), nil)
+	names, err := NamesFor(f, t.Release)
+	if !ok || err != nil {
+		return nil
+	}
+	return t.Packages(k, names)
+}
+
+// TargetKnown tells whether NeededPackages is the whole answer: false when modules must be built, the running
+// kernel's headers are missing, and the package manager did not name anything that could be installed (it was not
+// asked, it did not answer, or its repositories are gone). Which locks are in the way is then not known either.
+func TargetKnown(f *facts.Facts) bool {
+	needed, err := NeededPackages(f)
+	if err != nil || len(needed) == 0 {
+		return true
+	}
+	res, err := f.Guest.Resolve.Get()
+	if err != nil {
+		return false
+	}
+	_, ok := ChooseTarget(f, f.Guest.Kernel.Or(facts.Kernel{}), res, nil)
+	return ok
+}
+
+// KernelLocks are the entries about packages of the running kernel's family. Of these, devel are those that keep the
+// running kernel's own devel package from being installed.
+func KernelLocks(f *facts.Facts) (family, devel []facts.Lock) {
+	k := f.Guest.Kernel.Or(facts.Kernel{})
+	n, err := NamesFor(f, k.Running)
+	if err != nil {
+		return nil, nil
+	}
+	names := []string{n.Kernel.Kernel, n.Kernel.Devel, n.Kernel.Headers, n.Kernel.Kernel + "-core", n.Kernel.Kernel + "-modules"}
+	devel = Blocking(f, n.Devel)
+	for _, e := range f.Guest.Locks.Or(facts.Locks{}).Entries {
+		if strings.HasPrefix(e.Entry, "!") || !slices.ContainsFunc(names, func(name string) bool { return Concerns(f, e, name) }) {
+			continue
+		}
+		family = append(family, e)
+		if pinsUnnamed(f, e, n) && !slices.Contains(devel, e) {
+			devel = append(devel, e)
+		}
+	}
+	return family, devel
+}
+
+// pinsUnnamed: the running kernel is none of the distribution's (a container's, a hand-made one), so its devel package
+// has no architecture in its name and the entry's version cannot be the right one.
+func pinsUnnamed(f *facts.Facts, e facts.Lock, n Names) bool {
+	parsed, err := version.ParseNEVRA(n.Devel)
+	return n.Kernel.Devel != n.Devel && !n.Kernel.ByRelease && (err != nil || parsed.Arch == "") && Concerns(f, e, n.Kernel.Devel)
+}
+
 // BlockingAny are all locks that keep any of the packages from being installed, each once.
 func BlockingAny(f *facts.Facts, packages []string) []facts.Lock {
 	var out []facts.Lock

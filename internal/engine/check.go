@@ -28,12 +28,17 @@ func Check(ctx context.Context, ms []Machine, notes []string, o Options) finding
 	start := o.now()
 	seen := make([]observation, len(ms))
 	each(len(ms), o.Parallel, func(i int) {
-		seen[i] = observe(ctx, ms[i], o, nil)
+		seen[i] = observe(ctx, ms[i], o, nil, facts.KeyActivity)
 		seen[i].close()
 	})
 	r := finding.Report{Boxdoctor: o.Version, StartedAt: start, Notes: append([]string{}, notes...)}
 	for i, s := range seen {
 		r.Machines = append(r.Machines, s.report())
+		r.TimedOut = append(r.TimedOut, s.late()...)
+		r.Notes = append(r.Notes, s.remarks()...)
+		if job := s.facts.Guest.Activity.Or(facts.Activity{}).Job; job != "" {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s: a job of a boxdoctor run works in the guest, so this may change; %s", s.machine.Facts.Name, lookAt(job)))
+		}
 		r.Unreachable = r.Unreachable || (ms[i].Named && !s.reached)
 	}
 	r.DurationMS = o.now().Sub(start).Milliseconds()
@@ -49,12 +54,65 @@ type observation struct {
 	facts    facts.Facts
 	findings []finding.Finding
 	reached  bool
+	// limit is the time limit that cut the look off; zero when none did.
+	limit time.Duration
+	// interrupted: the person ended the look, so there are no findings.
+	interrupted bool
+}
+
+// interrupt says that the person gave up the wait for this look.
+func (s *observation) interrupt() { s.findings, s.interrupted = nil, true }
+
+// late is the machine's name when its look was cut off by the time limit.
+func (s *observation) late() []string {
+	if s.limit == 0 {
+		return nil
+	}
+	return []string{s.machine.Facts.Name}
+}
+
+// remarks are sentences about the look as a whole.
+func (s *observation) remarks() []string {
+	var out []string
+	if s.limit > 0 {
+		out = append(out, fmt.Sprintf("%s: the examination was cut off after %s (--timeout); what was not read by then is unknown", s.machine.Facts.Name, s.limit))
+	}
+	if why := s.withoutAdditions(); why != "" {
+		out = append(out, s.machine.Facts.Name+": "+why)
+	}
+	return out
+}
+
+// withoutAdditions says why no check of Guest Additions was made. A Vagrant machine that VirtualBox runs and that is
+// none from inside is no small matter: something else answers.
+func (s *observation) withoutAdditions() string {
+	if s.interrupted || !s.reached || s.machine.Dial == nil {
+		return ""
+	}
+	why := notVirtualBox(&s.facts)
+	n := 0
+	for _, f := range s.findings {
+		if f.Status == finding.Skip && f.Message == why {
+			n++
+		}
+	}
+	if why == "" || n == 0 {
+		return ""
+	}
+	if s.machine.Host.VM.Or(facts.VM{}).State == "running" {
+		return fmt.Sprintf("WARNING: VirtualBox says that this machine runs, but what answers at %s is no VirtualBox VM (%d checks of Guest "+
+			"Additions were skipped): another machine may be behind the forwarded port. Repair nothing before you know which", s.reach.Address, n)
+	}
+	return fmt.Sprintf("%d checks of Guest Additions were skipped: %s", n, why)
 }
 
 func (s *observation) report() finding.Machine {
 	kind, note := finding.KindHost, ""
 	if s.machine.Dial != nil {
 		kind, note = finding.KindGuest, guestNote(&s.facts)
+	}
+	if s.interrupted {
+		note = "not examined: interrupted"
 	}
 	return finding.Machine{Name: s.machine.Facts.Name, Kind: kind, Reachable: s.reached, Findings: s.findings, Note: note}
 }
@@ -98,6 +156,10 @@ func observe(ctx context.Context, m Machine, o Options, earlier *observation, mo
 		s.collect(ctx, o, append(needs(selected), more...))
 	}
 	s.findings = judge(&s.facts, selected, o.now)
+	// The clock, because a dial may see the deadline before the context does.
+	if end, _ := ctx.Deadline(); errors.Is(ctx.Err(), context.DeadlineExceeded) || ctx.Err() == nil && time.Now().After(end) {
+		s.limit = limit
+	}
 	o.adviseFixes(m.Facts.Name, s.findings)
 	return s
 }

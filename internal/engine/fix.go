@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
@@ -29,6 +30,8 @@ type repair struct {
 	begun map[string]bool
 	// stale: something was begun since the last look.
 	stale bool
+	// told: what was found was told.
+	told bool
 }
 
 // Fix examines all machines, repairs them in stages, and examines them again after every stage: a fix
@@ -48,6 +51,8 @@ func Fix(ctx context.Context, ms []Machine, notes []string, o FixOptions) findin
 		r.Actions = append(r.Actions, d.actions...)
 		r.Notes = append(r.Notes, d.notes...)
 		r.Unreachable = r.Unreachable || (ms[i].Named && !d.seen.reached)
+		r.TimedOut = append(r.TimedOut, d.seen.late()...)
+		r.Notes = append(r.Notes, d.seen.remarks()...)
 		r.Unverified = r.Unverified || d.unverified()
 	}
 	r.DurationMS = o.now().Sub(start).Milliseconds()
@@ -59,6 +64,9 @@ func repairMachine(ctx context.Context, m Machine, o FixOptions) *repair {
 	d := &repair{o: o, tried: map[string]bool{}, begun: map[string]bool{}}
 	defer func() { d.seen.close() }()
 	d.seen = observe(ctx, m, o.Options, nil, facts.KeyActivity)
+	if ctx.Err() != nil {
+		d.seen.interrupt()
+	}
 	d.before = d.seen.report()
 	if m.Dial == nil || !d.seen.reached || d.rootless() {
 		return d
@@ -116,9 +124,41 @@ func runID() string {
 
 func (d *repair) newTarget() *action.Target {
 	name := d.seen.machine.Facts.Name
+	say := func(what string) { d.o.progress(name, what) }
+	voice := &voice{say: say}
 	return &action.Target{Guest: d.seen.guest, Machine: name, RunID: d.o.Plan.RunID, Journal: d.o.Journal, Stop: d.o.Stop,
-		Progress: func(what string) { d.o.progress(name, what) },
-		Output:   func(text string) { d.o.log(name, text) }}
+		Progress: say,
+		Running: func(look string) {
+			if d.o.Running != nil {
+				d.o.Running(name, look)
+			}
+		},
+		Output: func(text string) {
+			d.o.log(name, text)
+			voice.hear(text)
+		}}
+}
+
+// voice picks out of a job's output what the job says to the person: the lines that begin with "boxdoctor: ".
+type voice struct {
+	say  func(what string)
+	rest string
+}
+
+// longestLine bounds what is kept of a line that does not end.
+const longestLine = 4096
+
+// hear gets the output as it comes, cut anywhere.
+func (v *voice) hear(text string) {
+	lines := strings.Split(v.rest+text, "\n")
+	for _, l := range lines[:len(lines)-1] {
+		if what, ok := strings.CutPrefix(l, "boxdoctor: "); ok {
+			v.say(strings.TrimSpace(what))
+		}
+	}
+	if v.rest = lines[len(lines)-1]; len(v.rest) > longestLine {
+		v.rest = ""
+	}
 }
 
 // dryRun records the plan: the first stage is exact, later ones say after what they may change.
@@ -133,22 +173,25 @@ func (d *repair) dryRun() {
 			rec.Message = "may change after " + join(p.Later)
 		}
 		if p.Err != nil {
-			d.actions = append(d.actions, p.blocked(rec))
+			d.actions = append(d.actions, p.blocked(rec, d.o.spell(name, p.Err)))
 			continue
 		}
 		for _, a := range p.Actions {
 			rec.Title, rec.Text = a.Title(), a.String()
+			if j, ok := a.(action.Job); ok {
+				rec.Lib = j.Lib
+			}
 			d.actions = append(d.actions, rec)
 		}
 	}
 }
 
 // blocked is the record of a fix that cannot be planned: now (it fails), or not before an earlier stage ran.
-func (p PlannedFix) blocked(rec finding.ActionRecord) finding.ActionRecord {
+func (p PlannedFix) blocked(rec finding.ActionRecord, why string) finding.ActionRecord {
 	if len(p.Later) > 0 {
-		rec.Message = fmt.Sprintf("%s; as things stand: %v", rec.Message, p.Err)
+		rec.Message = fmt.Sprintf("%s; as things stand: %s", rec.Message, why)
 		return rec
 	}
-	rec.Outcome, rec.Message = finding.Failed, p.Err.Error()
+	rec.Outcome, rec.Message = finding.Failed, why
 	return rec
 }

@@ -174,7 +174,7 @@ func TestARepairThatDoesNotHelpIsNotVerified(t *testing.T) {
 	p := admit(t, scene)
 	p.meddle = func(_ context.Context, c *guest.Cmd) (bool, error) {
 		if starts(c, "build the Guest Additions' modules") {
-			c.Script = "job_script() { echo 'echo pretending'; }\n" + c.Script[strings.LastIndex(c.Script, "# Starts a detached job once."):]
+			c.Script = "job_script() { echo 'echo pretending'; }\n" + c.Script[strings.LastIndex(c.Script, "sweep() {"):]
 		}
 		return false, nil
 	}
@@ -491,4 +491,38 @@ func TestTwoMachinesAtOnce(t *testing.T) {
 		}
 	}
 	a.locksAsBefore()
+}
+
+// TestDefect8And25ARunningJobIsNamed: whoever was told "To look: boxdoctor check" found nothing there; and a
+// fix that had waited for an earlier run's job said "nothing was changed" above a table that had changed.
+func TestDefect8And25ARunningJobIsNamed(t *testing.T) {
+	t.Parallel()
+	p := admit(t, demo.Healthy())
+	p.busy()
+	r := Check(within(t, time.Minute), []Machine{p.machine()}, nil, p.options().Options)
+	if !strings.Contains(strings.Join(r.Notes, "\n"), "works in the guest, so this may change; look with: sudo tail -f "+action.JobRoot+"/old-1/log") {
+		t.Errorf("check does not name the job: %q", r.Notes)
+	}
+	o := p.options()
+	o.Progress = func(_, what string) {
+		if strings.HasPrefix(what, "waiting for a job of an earlier run") {
+			p.Run(t.Context(), "touch /root/go")
+		}
+	}
+	r = p.fix(within(t, time.Minute), o)
+	if !strings.Contains(strings.Join(r.Notes, "\n"), "(old-1) still worked in the guest and was waited for") {
+		t.Errorf("fix does not say that it waited: %q", r.Notes)
+	}
+}
+
+// TestDefect24ATimeOutIsNamed: 27 unknown findings and no word of the time limit.
+func TestDefect24ATimeOutIsNamed(t *testing.T) {
+	t.Parallel()
+	p := admit(t, demo.Healthy())
+	o := p.options()
+	o.Timeout = time.Millisecond
+	r := Check(within(t, time.Minute), []Machine{p.machine()}, nil, o.Options)
+	if len(r.TimedOut) != 1 || !strings.Contains(strings.Join(r.Notes, "\n"), "was cut off after 1ms (--timeout)") {
+		t.Errorf("%q %q", r.TimedOut, r.Notes)
+	}
 }

@@ -21,6 +21,12 @@ func choose(target string, o Options) []checks.Check {
 	return out
 }
 
+// Selects tells whether --only and --skip leave any check.
+func Selects(only, skip []string) bool {
+	o := Options{Only: only, Skip: skip}
+	return len(choose(checks.OnHost, o))+len(choose(checks.OnGuest, o)) > 0
+}
+
 func named(list []string, c checks.Check) bool {
 	return slices.Contains(list, c.ID) || slices.Contains(list, c.Area())
 }

@@ -3,10 +3,13 @@ package engine
 import (
 	"context"
 	"errors"
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/boxdoctor/boxdoctor/internal/action"
+	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 	"github.com/boxdoctor/boxdoctor/internal/guest"
@@ -18,6 +21,7 @@ func (d *repair) stage(ctx context.Context, n int) bool {
 		return false
 	}
 	planned := plan(d.seen, d.o, d.tried)
+	d.tell(planned)
 	refused := d.refuse(planned, n)
 	first := ready(planned)
 	if len(first) == 0 {
@@ -42,11 +46,65 @@ func (d *repair) stopped() bool {
 	}
 }
 
-// look observes again. The connection may be another one afterwards, or none.
+// look observes again. The connection may be another one afterwards, or none. Once the person gave up every wait
+// there is nothing to see: what was not collected then must not look like what is broken.
 func (d *repair) look(ctx context.Context) {
-	d.seen = observe(ctx, d.seen.machine, d.o.Options, &d.seen, facts.KeyActivity)
-	d.target.Guest = d.seen.guest
-	d.stale = false
+	if ctx.Err() == nil {
+		d.seen = observe(ctx, d.seen.machine, d.o.Options, &d.seen, facts.KeyActivity)
+		d.target.Guest = d.seen.guest
+		d.stale = false
+	}
+	if ctx.Err() != nil {
+		d.seen.interrupt()
+	}
+}
+
+// tell says once, before anything is changed, what was found and which of the chosen fixes cannot be done: those of
+// this stage, and later ones that no change in the guest makes possible. Nobody wants to learn after a new kernel
+// that there is no ISO.
+func (d *repair) tell(planned []PlannedFix) {
+	if d.told {
+		return
+	}
+	d.told = true
+	var obstacles []string
+	for _, p := range planned {
+		if p.Err == nil || len(p.Later) > 0 && !d.lacksISO(p) {
+			continue
+		}
+		text := p.Fix.ID + " cannot be done as things stand: " + d.o.spell(d.target.Machine, p.Err)
+		obstacles = append(obstacles, text)
+		if len(p.Later) > 0 {
+			d.note("%s", text)
+		}
+	}
+	if d.o.Tell != nil {
+		d.o.Tell(d.seen.report(), obstacles)
+	}
+}
+
+// lacksISO tells whether what stands in the way of a fix is the ISO alone: with a fitting one its plan says something
+// else. The ISO is the host's, so no earlier stage brings one.
+func (d *repair) lacksISO(p PlannedFix) bool {
+	in := d.o.Plan
+	f := d.seen.facts
+	v, _, err := assess.HostVersion(&f)
+	if err != nil {
+		return false
+	}
+	in.Facts, in.Hopeful = &f, true
+	in.ISO = facts.ISO{Path: "fitting.iso", Version: v.Number}
+	_, err = planOne(p.Fix, in)
+	return err == nil || err.Error() != p.Err.Error()
+}
+
+// spell is an error of a plan with the command that it speaks of: a plan does not know how its machine is reached.
+func (o FixOptions) spell(machine string, err error) string {
+	text := err.Error()
+	if o.Command == nil || !strings.HasSuffix(text, "--download") {
+		return text
+	}
+	return text + ": " + o.Command(machine) + " --download"
 }
 
 const (
@@ -64,6 +122,9 @@ func (d *repair) idle(ctx context.Context) bool {
 	ended := map[string]bool{}
 	for range earlierJobs {
 		now := d.seen.facts.Guest.Activity.Or(facts.Activity{})
+		if now.Job == "" {
+			now.Job = d.pendingJob(ctx)
+		}
 		if now.Job == "" || ended[now.Job] {
 			d.tellOthers(now)
 			return true
@@ -74,12 +135,27 @@ func (d *repair) idle(ctx context.Context) bool {
 			return false
 		}
 		ended[now.Job] = true
+		d.note("a job of an earlier run (%s) still worked in the guest and was waited for; what it changed is in what was found after it", now.Job)
 		if d.look(ctx); !d.seen.reached {
 			return false
 		}
 	}
 	d.note("nothing more was tried, because jobs of other boxdoctor runs keep working in the guest")
 	return false
+}
+
+// pendingJob is the job to which open locks belong, when it still lives: the look at all jobs may have been cut. Locks
+// of a dead one are what locks.interrupted finds.
+func (d *repair) pendingJob(ctx context.Context) string {
+	pending := d.seen.facts.Guest.Locks.Or(facts.Locks{}).Pending
+	if pending == "" {
+		return ""
+	}
+	job, err := action.LiveJob(ctx, d.target, path.Base(pending))
+	if err != nil {
+		d.o.log(d.target.Machine, "jobs of an earlier run: "+err.Error())
+	}
+	return job
 }
 
 func lookAt(job string) string {
@@ -107,7 +183,7 @@ func (d *repair) refuse(planned []PlannedFix, stage int) bool {
 		any = true
 		d.tried[p.Fix.ID] = false
 		d.actions = append(d.actions, finding.ActionRecord{Machine: d.seen.machine.Facts.Name, Fix: p.Fix.ID, Stage: stage,
-			Outcome: finding.Failed, Message: p.Err.Error()})
+			Outcome: finding.Failed, Message: d.o.spell(d.target.Machine, p.Err)})
 	}
 	return any
 }

@@ -276,3 +276,122 @@ func TestRegressionsAndWhatWasNotTried(t *testing.T) {
 		t.Errorf("%q", d.notes)
 	}
 }
+
+// TestDefect8NothingIsExaminedAfterTheSecondCtrlC: 29 findings "context canceled" and 18 "got worse" buried what had been
+// done.
+func TestDefect8NothingIsExaminedAfterTheSecondCtrlC(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	d := bench(t)
+	d.seen.machine.Dial = func(context.Context) (guest.Guest, facts.Reach, error) {
+		t.Error("dialled")
+		return nil, facts.Reach{}, nil
+	}
+	d.seen.reached, d.stale = true, true
+	d.seen.findings = []finding.Finding{{ID: "a.b", Status: finding.Pass}}
+	d.before = d.seen.report()
+	d.look(ctx)
+	d.regressions()
+	if m := d.seen.report(); len(m.Findings) != 0 || m.Note != "not examined: interrupted" || len(d.notes) != 0 || len(d.seen.remarks()) != 0 {
+		t.Errorf("%+v %q", m, d.notes)
+	}
+}
+
+// TestDefect9WhatAJobSaysIsProgress: a job's "boxdoctor: waiting for dnf" never appeared.
+func TestDefect9WhatAJobSaysIsProgress(t *testing.T) {
+	d, said := bench(t), []string{}
+	d.o.Progress = func(machine, what string) { said = append(said, machine+": "+what) }
+	target := d.newTarget()
+	for _, part := range []string{"+ yum\nboxdoc", "tor: waiting for ", "dnf\nnot boxdoctor: x\n", strings.Repeat("x", 2*longestLine), "\nboxdoctor: done\nboxdoctor: half"} {
+		target.Output(part)
+	}
+	if got := strings.Join(said, "|"); got != "web: waiting for dnf|web: done" {
+		t.Error(got)
+	}
+}
+
+// TestDefect14ObstaclesAreToldFirst: that there is no ISO was told only after kernel, locks and tools were changed, and the
+// command lacked the machine and the flags.
+func TestDefect14ObstaclesAreToldFirst(t *testing.T) {
+	d, told := bench(t), []string{}
+	d.o.Tell = func(m finding.Machine, obstacles []string) { told = append(told, append(obstacles, m.Name)...) }
+	d.o.Command = func(machine string) string { return "boxdoctor fix --ssh " + machine }
+	d.seen.facts.Host.GivenVersion = "7.0.20"
+	needs := fixes.Fix{ID: "additions.install", Plan: func(in fixes.Input) ([]action.Action, error) {
+		if in.ISO.Version != "7.0.20" {
+			return nil, errors.New("no ISO: let boxdoctor download it with --download")
+		}
+		return nil, nil
+	}}
+	notYet := fixes.Fix{ID: "additions.next_kernel", Plan: func(fixes.Input) ([]action.Action, error) { return nil, errors.New("not yet") }}
+	planned := []PlannedFix{put("kernel.devel", "a"), {Fix: notYet, Later: []string{"kernel.devel"}}, {Fix: needs, Later: []string{"kernel.devel"}}}
+	for i := range planned[1:] {
+		_, planned[i+1].Err = planOne(planned[i+1].Fix, d.o.Plan)
+	}
+	d.tell(planned)
+	d.tell(planned)
+	want := "additions.install cannot be done as things stand: no ISO: let boxdoctor download it with --download: boxdoctor fix --ssh web --download"
+	if strings.Join(told, "|") != want+"|web" || strings.Join(d.notes, "|") != "web: "+want {
+		t.Errorf("told %q, notes %q", told, d.notes)
+	}
+}
+
+// TestDefect10OnlyARestartThatIsPlannedIsTold: "(reboots the guest)" was said of plans without a restart.
+func TestDefect10OnlyARestartThatIsPlannedIsTold(t *testing.T) {
+	p := put("kernel.devel", "a")
+	p.Fix.Impact = fixes.Reboots
+	if got := p.Impact(); got != fixes.ChangesPackages {
+		t.Error(got)
+	}
+	if got := then(p, action.Reboot{}).Impact(); got != fixes.Reboots {
+		t.Error(got)
+	}
+	p.Fix.Impact = fixes.Harmless
+	if got := p.Impact(); got != fixes.Harmless {
+		t.Error(got)
+	}
+}
+
+// TestDefect3OpenLocksOfALiveJobAreWaitedFor although the look at jobs said nothing.
+func TestDefect3OpenLocksOfALiveJobAreWaitedFor(t *testing.T) {
+	ask := guesttest.Step{Name: "look for jobs of an earlier run", Sudo: true, Args: []string{action.JobRoot + "/ab-*"}, Out: "ab-2\n"}
+	d := bench(t, ask)
+	d.seen.facts.Guest.Locks = facts.Known(facts.Locks{Pending: "/var/lib/boxdoctor/pending/ab"})
+	if got := d.pendingJob(t.Context()); got != "ab-2" {
+		t.Errorf("%q", got)
+	}
+	ask.Out = ""
+	d.target.Guest = guesttest.New(t, ask)
+	if !d.idle(t.Context()) || len(d.notes) != 0 { // a dead one: locks.interrupted finds it
+		t.Errorf("%q", d.notes)
+	}
+}
+
+// TestDefect15AdditionsThatWereNotLookedAt: 29 checks were skipped in silence.
+func TestDefect15AdditionsThatWereNotLookedAt(t *testing.T) {
+	look := func(vm string) observation {
+		s := observation{reached: true, machine: Machine{Facts: facts.Machine{Name: "web"}, Dial: func(context.Context) (guest.Guest, facts.Reach, error) { return nil, facts.Reach{}, nil }}}
+		s.facts.Guest.System = facts.Known(facts.System{Product: "KVM"})
+		s.reach.Address = "127.0.0.1:2222"
+		if vm != "" {
+			s.machine.Host.VM = facts.Known(facts.VM{State: vm})
+		}
+		s.findings = []finding.Finding{{Status: finding.Skip, Message: notVirtualBox(&s.facts)}, {Status: finding.Skip, Message: "another"}}
+		return s
+	}
+	for vm, want := range map[string]string{
+		"":         "web: 1 checks of Guest Additions were skipped: this guest is not a VirtualBox VM (DMI says KVM",
+		"poweroff": "web: 1 checks of Guest Additions were skipped",
+		"running":  "web: WARNING: VirtualBox says that this machine runs, but what answers at 127.0.0.1:2222 is no VirtualBox VM (1 checks",
+	} {
+		s := look(vm)
+		if got := s.remarks(); len(got) != 1 || !strings.HasPrefix(got[0], want) {
+			t.Errorf("%q: %q", vm, got)
+		}
+	}
+	well := look("running")
+	well.facts.Guest.System = facts.Known(facts.System{Product: "VirtualBox"})
+	if got := well.remarks(); len(got) != 0 {
+		t.Error(got)
+	}
+}

@@ -3,11 +3,13 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/boxdoctor/boxdoctor/fixes"
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/finding"
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 )
 
@@ -54,6 +56,13 @@ type FixOptions struct {
 	Plan fixes.Input
 	// Confirm is asked once per stage of a machine; nil: yes.
 	Confirm func(ctx context.Context, machine string, stage []PlannedFix) (bool, error)
+	// Tell is given, before the first question about a machine, what was found there and what stands in the way of
+	// fixes that were chosen; nil: nobody is told.
+	Tell func(found finding.Machine, obstacles []string)
+	// Running is told how to look at the job that runs on a machine, and an empty text when none does; nil: nobody.
+	Running func(machine, look string)
+	// Command is `boxdoctor fix` for a machine with everything needed to reach it; nil: plain `boxdoctor fix`.
+	Command func(machine string) string
 	// Journal records changes before they are made.
 	Journal action.Journal
 	// Stop is closed by the first Ctrl-C: no new change begins, what runs is waited for. The context given to
@@ -71,4 +80,13 @@ type PlannedFix struct {
 	Later []string
 	// Depth is how many stages come before this one.
 	Depth int
+}
+
+// Impact is what the actions do to the guest: a fix that may restart it does not always.
+func (p PlannedFix) Impact() fixes.Impact {
+	restart := func(a action.Action) bool { _, is := a.(action.Reboot); return is }
+	if p.Fix.Impact == fixes.Reboots && !slices.ContainsFunc(p.Actions, restart) {
+		return fixes.ChangesPackages
+	}
+	return p.Fix.Impact
 }

@@ -65,6 +65,8 @@ type Host struct {
 	AdditionsISO Value[ISO] `json:"additions_iso"`
 	// DevVBoxDrv tells whether /dev/vboxdrv exists (Linux hosts only; never opened).
 	DevVBoxDrv Value[bool] `json:"dev_vboxdrv"`
+	// RunningVMs is how many VMs run on this host, by VBoxManage list runningvms.
+	RunningVMs Value[int] `json:"running_vms"`
 }
 
 // VBoxManage is what the program said of itself.

@@ -129,6 +129,8 @@ type ActionRecord struct {
 	// Message explains a failed or unknown outcome.
 	Message    string `json:"message"`
 	DurationMS int64  `json:"duration_ms"`
+	// Lib is the library of shell functions that Text uses and does not repeat; only in a dry run.
+	Lib string `json:"-"`
 }
 
 // Outcomes of an ActionRecord.
@@ -166,6 +168,8 @@ type Report struct {
 	// DryRun says that Actions were planned and not executed.
 	DryRun bool `json:"dry_run,omitempty"`
 
+	// TimedOut names the machines whose examination was cut off by its time limit.
+	TimedOut []string `json:"-"`
 	// Unreachable is set when a machine that the user named could not be examined (exit 3).
 	Unreachable bool `json:"-"`
 	// Unverified is set when something was changed and a targeted check does not pass (exit 4).

@@ -213,6 +213,9 @@ func TestObserveRunningMachine(t *testing.T) {
 	if err != nil || manage.Version != "7.2.22_Debianr175245" || manage.Warning != "" {
 		t.Errorf("VBoxManage = %+v, %v", manage, err)
 	}
+	if n, err := inv.Host.RunningVMs.Get(); err != nil || n < 1 { // defect 18
+		t.Errorf("running VMs: %d, %v", n, err)
+	}
 	if drv, err := inv.Host.DevVBoxDrv.Get(); err != nil || drv {
 		t.Errorf("vboxdrv = %v, %v", drv, err)
 	}

@@ -157,6 +157,7 @@ func (ob *observer) observeVirtualBox(ctx context.Context) {
 	}
 	if errs[1] == nil {
 		ob.running = ids(parseList(lists[1].Stdout))
+		ob.facts.RunningVMs = facts.Known(len(ob.running))
 	} else {
 		ob.note("VirtualBox did not list its running machines: %v", errs[1])
 	}

@@ -346,6 +346,10 @@ func TestPlacesPerSystem(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
+	// Defect 28: two letters that changed places are one slip, so web is nearer than db.
+	if got := nearest("wbe", []string{"db", "web"}); got != "web" {
+		t.Errorf("nearest(wbe) = %q", got)
+	}
 	for in, want := range map[string]string{"wbe": "web", "WEB": "web", "databse": "database", "zzz": "", "": "db", strings.Repeat("x", 100): ""} {
 		if got := nearest(in, []string{"web", "database", "db"}); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", in, got, want)

@@ -41,25 +41,28 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
-// distance is the Levenshtein distance of two short texts, by bytes; long ones count as far apart.
+// distance is how many slips lie between two short texts, by bytes: a letter too many, missing, wrong, or two neighbours
+// that changed places (Levenshtein's distance with transpositions). Long texts count as far apart.
 func distance(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {
 		return 1000
 	}
-	row := make([]int, len(b)+1)
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		prev := row[0]
+		before, last, row = last, row, before
 		row[0] = i + 1
 		for j := range len(b) {
-			cost := prev
+			slip := 0
 			if a[i] != b[j] {
-				cost++
+				slip = 1
 			}
-			prev = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			row[j+1] = min(last[j]+slip, row[j]+1, last[j+1]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
 	}
 	return row[len(b)]

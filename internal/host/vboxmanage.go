@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,7 +83,9 @@ func (ob *observer) splitList(list string) []string {
 	for _, d := range strings.Split(list, sep) {
 		d = strings.Trim(d, `"`)
 		if strings.HasPrefix(d, "/") || ob.goos == "windows" && (len(d) > 2 && d[1] == ':' || strings.HasPrefix(d, `\\`)) {
-			dirs = append(dirs, d)
+			if !slices.Contains(dirs, d) {
+				dirs = append(dirs, d)
+			}
 		}
 	}
 	return dirs

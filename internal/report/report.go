@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 )
@@ -55,6 +56,8 @@ type Options struct {
 	// NoNames leaves machine names out of them, because the flags already say which machine is meant.
 	Flags   string
 	NoNames bool
+	// Timeout is what the examination of a machine was limited to; next asks for more when that was too little.
+	Timeout time.Duration
 	// NoNext leaves out the last line, which says what to do next.
 	NoNext bool
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 	"github.com/boxdoctor/boxdoctor/internal/report"
@@ -262,5 +263,73 @@ func TestReportIsNotChanged(t *testing.T) {
 	}
 	if after, _ := json.Marshal(r); !bytes.Equal(before, after) {
 		t.Error("a renderer changed its input")
+	}
+}
+
+func asText(t *testing.T, o report.Options, r finding.Report) string {
+	t.Helper()
+	return string(render(t, report.FormatText, o, r))
+}
+
+func guestOf(fs ...finding.Finding) []finding.Machine {
+	return []finding.Machine{{Name: "web", Kind: finding.KindGuest, Reachable: true, Findings: fs}}
+}
+
+// TestDefect8UnknownIsNotWorse, and a machine that nobody looked at again has no table.
+func TestDefect8UnknownIsNotWorse(t *testing.T) {
+	well, sick := finding.Finding{ID: "a.b", Status: finding.Pass}, finding.Finding{ID: "c.d", Status: finding.Fail}
+	gone := finding.Finding{ID: "a.b", Status: finding.Unknown}
+	if got := asText(t, report.Options{Fix: true}, finding.Report{Before: guestOf(well), After: guestOf(gone)}); strings.Contains(got, "worse") || !strings.Contains(got, "a.b    ok      ?") {
+		t.Errorf("%s", got)
+	}
+	cut := []finding.ActionRecord{{Machine: "web", Fix: "x.y", Title: "install", Text: "x", Outcome: finding.OutcomeCut}}
+	r := finding.Report{Before: guestOf(well, sick), After: guestOf(), Machines: guestOf(), Actions: cut, ExitCode: finding.ExitInterrupted}
+	if got := asText(t, report.Options{Fix: true}, r); strings.Contains(got, "before") || !strings.HasSuffix(got, "next: boxdoctor check web\n") || strings.Count(got, "\n") > 8 {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestDefect23TheLibraryIsShownOnce, with -v only.
+func TestDefect23TheLibraryIsShownOnce(t *testing.T) {
+	job := finding.ActionRecord{Machine: "web", Fix: "x.y", Stage: 1, Title: "a", Text: "sudo sh", Outcome: finding.Planned, Lib: "busy() { :; }\n"}
+	r := finding.Report{DryRun: true, Actions: []finding.ActionRecord{job, job}}
+	for verbose, want := range map[bool]int{false: 0, true: 1} {
+		if got := asText(t, report.Options{Fix: true, Verbose: verbose}, r); strings.Count(got, "busy() { :; }") != want {
+			t.Errorf("-v %t: %s", verbose, got)
+		}
+	}
+}
+
+// TestDefect24Next: the last line after a time-out asks for more time, and what is only a minor warning is not "fix".
+func TestDefect24Next(t *testing.T) {
+	unknown := finding.Finding{ID: "a.b", Status: finding.Unknown}
+	minor := finding.Finding{ID: "a.b", Status: finding.Warn, Severity: finding.Minor, Fix: "x.y"}
+	for want, r := range map[string]finding.Report{
+		"boxdoctor check web --ssh h --timeout 40s": {Machines: guestOf(unknown), TimedOut: []string{"web"}},
+		"boxdoctor fix web --ssh h --only a.b":      {Machines: guestOf(minor)},
+	} {
+		if got := asText(t, report.Options{Flags: "--ssh h", Timeout: 20 * time.Second}, r); !strings.HasSuffix(got, "\nnext: "+want+"\n") {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+}
+
+// TestDefect25WhatAnEarlierRunDid is not "nothing was changed".
+func TestDefect25WhatAnEarlierRunDid(t *testing.T) {
+	r := finding.Report{Before: guestOf(finding.Finding{ID: "a.b", Status: finding.Fail}), After: guestOf(finding.Finding{ID: "a.b", Status: finding.Pass})}
+	if got := asText(t, report.Options{Fix: true}, r); !strings.Contains(got, "this run changed nothing itself\n") || strings.Contains(got, "nothing was changed") {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestDefect28ChangesAreWrapped: rows of changes ran over the edge.
+func TestDefect28ChangesAreWrapped(t *testing.T) {
+	a := finding.ActionRecord{Machine: "web", Fix: strings.Repeat("x", 30), Title: strings.Repeat("word ", 30), Outcome: finding.Done}
+	for _, width := range []int{40, 80} {
+		for line := range strings.Lines(asText(t, report.Options{Fix: true, Width: width}, finding.Report{Actions: []finding.ActionRecord{a}})) {
+			if len(line) > width+1 && !strings.Contains(line, a.Fix) {
+				t.Errorf("%d columns: %q", width, line)
+			}
+		}
 	}
 }

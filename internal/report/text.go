@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 	"github.com/boxdoctor/boxdoctor/internal/shell"
@@ -205,10 +206,14 @@ func (p *page) next(r finding.Report) {
 }
 
 func (p *page) nextCommand(r finding.Report) string {
-	open := p.machinesWith(r.Machines, func(f finding.Finding) bool { return f.Fix != "" && problem(f.Status) })
+	open := p.machinesWith(r.Machines, worthFixing)
 	switch {
 	case r.ExitCode == finding.ExitUnverified:
 		return p.command("check", p.machinesWith(r.Machines, func(f finding.Finding) bool { return shown(f.Status) }), "-v")
+	case len(r.TimedOut) > 0 && p.o.Timeout > 0:
+		return p.command(p.verb(), r.TimedOut, "--timeout", max(2*p.o.Timeout, leastTimeout).String())
+	case p.o.Fix && slices.ContainsFunc(r.Actions, cutOff):
+		return p.command("check", machinesOf(r.Actions))
 	case p.o.Fix && len(r.Actions) > 0 && (r.DryRun || r.ExitCode == finding.ExitInterrupted):
 		return p.command("fix", machinesOf(r.Actions))
 	case len(open) > 0 && !p.o.Fix:
@@ -217,13 +222,36 @@ func (p *page) nextCommand(r finding.Report) string {
 	return p.firstAdvice(r.Machines)
 }
 
-// firstAdvice is the first command that a finding advises, or the explanation of the first finding.
+// leastTimeout is what any machine answers in.
+const leastTimeout = 10 * time.Second
+
+func (p *page) verb() string {
+	if p.o.Fix {
+		return "fix"
+	}
+	return "check"
+}
+
+// worthFixing tells whether `fix` would repair a finding without being told to by name.
+func worthFixing(f finding.Finding) bool {
+	return f.Fix != "" && (f.Status == finding.Fail || f.Status == finding.Warn && f.Severity != finding.Minor)
+}
+
+// cutOff tells whether it is not known how an action ended.
+func cutOff(a finding.ActionRecord) bool { return a.Outcome == finding.OutcomeCut }
+
+// firstAdvice is the first command that a finding advises, in the order of reading, or the explanation of the first
+// finding.
 func (p *page) firstAdvice(ms []finding.Machine) string {
 	explain := ""
-	for mi, m := range ms {
-		for fi, f := range m.Findings {
-			if !shown(f.Status) || p.fold.isSymptom[place{mi, fi}] {
+	for mi := range ms {
+		for _, at := range p.reading(mi) {
+			f := p.fold.at(at)
+			if !shown(f.Status) || p.fold.isSymptom[at] {
 				continue
+			}
+			if f.Fix != "" && problem(f.Status) && !p.o.Fix {
+				return p.command("fix", []string{ms[mi].Name}, "--only", f.ID)
 			}
 			for _, a := range f.Advice {
 				if a.Command != "" && !strings.Contains(a.Command, "\n") {

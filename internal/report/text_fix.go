@@ -33,10 +33,26 @@ func (p *page) nothing(r finding.Report) {
 		return
 	case r.DryRun:
 		p.line(0, "dry run: there is nothing to change")
+	case r.ExitCode != finding.ExitInterrupted && changedMeanwhile(r):
+		p.line(0, "this run changed nothing itself")
 	default:
 		p.line(0, "nothing was changed")
 	}
 	p.line(0, "")
+}
+
+// changedMeanwhile tells whether a check got well although this run began nothing: a job of an earlier run did it.
+func changedMeanwhile(r finding.Report) bool {
+	for _, m := range r.Before {
+		for _, f := range m.Findings {
+			for _, now := range findings(r.After, m.Name) {
+				if now.ID == f.ID && shown(f.Status) && !shown(now.Status) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func of(as []finding.ActionRecord, machine string) []finding.ActionRecord {
@@ -53,13 +69,14 @@ func of(as []finding.ActionRecord, machine string) []finding.ActionRecord {
 func (p *page) plan(machine string, as []finding.ActionRecord) {
 	p.line(0, p.o.Paint.Strong(machine)+"   dry run: nothing was changed; this is what would run")
 	p.line(0, "")
+	p.library(as)
 	var last finding.ActionRecord
 	for i, a := range as {
 		if i == 0 || a.Stage != last.Stage {
 			p.line(0, p.o.Paint.Strong(fmt.Sprintf("stage %d", a.Stage)))
 		}
 		if i == 0 || a.Stage != last.Stage || a.Fix != last.Fix {
-			p.plannedFix(a)
+			p.plannedFix(a, as)
 		}
 		if a.Text != "" {
 			p.line(0, p.o.Paint.Command(strings.TrimRight(a.Text, "\n")))
@@ -71,13 +88,13 @@ func (p *page) plan(machine string, as []finding.ActionRecord) {
 
 // plannedFix heads the actions of one fix: what it does to the guest, and what was said of the plan ("may
 // change after …", or why it cannot be repaired from here).
-func (p *page) plannedFix(a finding.ActionRecord) {
+func (p *page) plannedFix(a finding.ActionRecord, all []finding.ActionRecord) {
 	head := p.text(a.Fix)
 	if a.Outcome == finding.Failed {
 		head = p.o.Paint.Bad("FAIL") + "  " + head
 	}
 	if a.Text != "" {
-		head += p.impact(a.Fix)
+		head += p.plannedImpact(a.Fix, all)
 	}
 	p.line(2, head)
 	for _, l := range Wrap(p.text(a.Message), p.o.Width-4) {
@@ -85,6 +102,27 @@ func (p *page) plannedFix(a finding.ActionRecord) {
 			p.line(4, l)
 		}
 	}
+	p.line(0, "")
+}
+
+// plannedImpact is the impact of a fix; one that may restart a guest says so only when it does.
+func (p *page) plannedImpact(fix string, all []finding.ActionRecord) string {
+	restarts := slices.ContainsFunc(all, func(a finding.ActionRecord) bool { return a.Fix == fix && a.Title == "reboot" })
+	if s := p.impact(fix); restarts || !strings.Contains(s, "reboots") {
+		return s
+	}
+	return "   " + p.o.Paint.Dim("# changes packages")
+}
+
+// library writes, with -v and once, the shell functions that the jobs use.
+func (p *page) library(as []finding.ActionRecord) {
+	i := slices.IndexFunc(as, func(a finding.ActionRecord) bool { return a.Lib != "" })
+	if i < 0 || !p.o.Verbose {
+		return
+	}
+	p.line(0, p.o.Paint.Strong("shell functions that jobs below use"))
+	p.line(0, "")
+	p.line(0, p.o.Paint.Command(strings.TrimRight(as[i].Lib, "\n")))
 	p.line(0, "")
 }
 
@@ -102,9 +140,9 @@ func (p *page) done(machine string, as []finding.ActionRecord) {
 			title = cut(title, p.o.Width-width-24)
 		}
 		if title != "" {
-			title = "  " + p.text(title) + " (" + millis(a.DurationMS) + ")"
+			title = p.text(title) + " (" + millis(a.DurationMS) + ")"
 		}
-		p.line(2, strings.TrimRight(p.outcome(a.Outcome)+pad(a.Fix, width)+title, " "))
+		p.row(2, p.outcome(a.Outcome)+pad(a.Fix, width)+"  ", 2+9+width+2, title)
 		for _, l := range Wrap(p.text(a.Message), p.o.Width-11) {
 			if l != "" {
 				p.line(11, l)
@@ -128,10 +166,35 @@ func (p *page) outcome(o string) string {
 	return p.o.Paint.Warn(word)
 }
 
+// row writes a head of some columns and a text beside it, wrapped under itself; where too little room is left for
+// that, below it.
+func (p *page) row(indent int, head string, columnsOfHead int, text string) {
+	const least, below = 24, 11
+	room := p.o.Width - columnsOfHead
+	if room < least && columns(text) > room {
+		p.line(indent, strings.TrimRight(head, " "))
+		for _, l := range Wrap(text, p.o.Width-below) {
+			p.line(below, l)
+		}
+		return
+	}
+	for i, l := range Wrap(text, room) {
+		if i == 0 {
+			p.line(indent, strings.TrimRight(head+l, " "))
+			continue
+		}
+		p.line(columnsOfHead, l)
+	}
+}
+
 // tables writes check, before, after for each machine.
 func (p *page) tables(r finding.Report) {
 	for _, m := range tableMachines(r) {
-		rows := p.tableRows(findings(r.Before, m), findings(r.After, m))
+		before, after := findings(r.Before, m), findings(r.After, m)
+		if len(before) > 0 && len(after) == 0 {
+			continue // nobody looked again: there is nothing to compare
+		}
+		rows := p.tableRows(before, after)
 		if len(rows) == 0 {
 			continue
 		}
@@ -157,7 +220,7 @@ type tableRow struct {
 
 // remark names a regression: a check that passed and no longer does.
 func (t tableRow) remark() string {
-	if t.before == finding.Pass && shown(t.after) && t.after != "" {
+	if t.before == finding.Pass && problem(t.after) {
 		return "got worse"
 	}
 	return ""

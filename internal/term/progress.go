@@ -39,6 +39,9 @@ func (s *Streams) NewProgress() *Progress {
 	return p
 }
 
+// Visible tells whether anything is shown at all.
+func (p *Progress) Visible() bool { return p.visible }
+
 // Set says what is happening on a machine. An empty text takes its line away. Text must be free of control
 // characters; a line that is too long for the screen is cut.
 func (p *Progress) Set(machine, what string) {

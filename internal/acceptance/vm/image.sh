@@ -4,11 +4,12 @@
 # The kernel for which the sick guest's old Guest Additions were built: Debian 11's, named as EL names its kernels.
 KREL_OLDER=5.10.0-240.22.1.el9.x86_64
 GA_OLD=6.1.22
+GA_NEW=7.0.20
 
 image_recipe() {
 	{
 		cd "$here" || exit
-		cat image.sh guest/* sick/*
+		cat image.sh guest/* sick/founding
 		kernel_recipe
 		cat "$OUTER/el-root.stamp"
 	} | sha256sum | cut -d' ' -f1
@@ -17,7 +18,7 @@ image_recipe() {
 cmd_image() {
 	local name=${1:-founding} want
 	case $name in
-	healthy | founding)
+	founding | current | healthy)
 		cmd_kernel
 		"$lab" repo
 		want=$(image_recipe)
@@ -26,7 +27,7 @@ cmd_image() {
 		"$lab" repo
 		want=$(stock_recipe)
 		;;
-	*) die "unknown image $name (founding, healthy, stock)" ;;
+	*) die "unknown image $name (founding, current, healthy, stock)" ;;
 	esac
 	if [ "$(cat "$VM/$name.stamp" 2>/dev/null)" = "$want" ]; then say "image $name: cached"; return; fi
 	rm -f "$VM/$name.stamp"
@@ -139,6 +140,7 @@ machine_files() {
 	chmod 600 "$root/etc/ssh/ssh_host_ed25519_key"
 }
 
+# build_healthy: no Guest Additions, nothing wrong
 build_healthy() {
 	build_root "$VM/tmp/root"
 	timed "  disk" disk "$VM/tmp/root" "$VM/healthy.raw"
@@ -155,26 +157,45 @@ build_founding() {
 	rm -rf "$root"
 }
 
-# old_additions ROOT: the real installer, building real modules, for a kernel that the box once had and no longer has.
-# While it runs uname(2) is the container lab's stand-in that names this kernel (the outer machine's could not be built for).
-old_additions() {
-	local root=$1 full=$KREL_OLDER iso m rc=0
-	iso=$("$lab" iso "$GA_OLD")
+# build_current: Guest Additions of the host's version, built for the running kernel: a guest with which all is well
+build_current() {
+	local root=$VM/tmp/root full
+	full=$(krel "$LOCAL_OLD")
+	timed "  root" build_root "$root"
 	mkdir -p "$root/lab"
-	xorriso -osirrox on -indev "$iso" -extract /VBoxLinuxAdditions.run "$root/lab/ga.run" >/dev/null 2>&1 || die "cannot read $iso"
-	cp "$OUTER/el-root/usr/lib/lab/uname.so" "$root/lab/"
+	cp "$VM/rpms/kernel-devel-$full.rpm" "$root/lab/"
+	inside "$root" sh -euc 'rpm -i /lab/kernel-devel-*.rpm; rm -rf /lab' >&2
+	timed "  Guest Additions $GA_NEW" additions "$root" "$GA_NEW" "$full"
+	[ -e "$root/usr/lib/modules/$full/misc/vboxsf.ko" ] || die "Guest Additions $GA_NEW built no modules, see $VM/ga-$GA_NEW.log"
+	timed "  disk" disk "$root" "$VM/current.raw"
+	rm -rf "$root"
+}
+
+# old_additions ROOT: Guest Additions built for a kernel that the box once had and no longer has
+old_additions() {
+	local root=$1 full=$KREL_OLDER m=$1/usr/lib/modules/$KREL_OLDER
 	older_tree "$root/usr/src/kernels/$full"
-	m=$root/usr/lib/modules/$full
 	mkdir -p "$m"
 	ln -s "/usr/src/kernels/$full" "$m/build"
 	: >"$m/modules.order"
 	: >"$m/modules.builtin"
-	inside "$root" sh -c "echo $full >/run/lab-kernel; export LD_PRELOAD=/lab/uname.so; sh /lab/ga.run --nox11" >"$VM/ga.log" 2>&1 || rc=$?
-	[ -e "$m/misc/vboxsf.ko" ] ||
-		{ cat "$VM/ga.log" "$root"/var/log/vboxadd-*.log >&2; die "Guest Additions $GA_OLD built no modules (installer's exit status $rc)"; }
-	say "  installer of $GA_OLD: exit status $rc"
+	additions "$root" "$GA_OLD" "$full"
+	[ -e "$m/misc/vboxsf.ko" ] || die "Guest Additions $GA_OLD built no modules, see $VM/ga-$GA_OLD.log"
 	# the older kernel was removed since, as installonly_limit does; what no package owns stays
-	rm -rf "$root/usr/src/kernels/$full" "$m/build" "$m"/modules.* "$root/lab"
+	rm -rf "$root/usr/src/kernels/$full" "$m/build" "$m"/modules.*
+}
+
+# additions ROOT VERSION RELEASE: the real installer. While it runs, uname(2) is the container lab's stand-in that names RELEASE
+# (the outer machine's kernel could not be built for). It cannot load what it built, so its exit status proves nothing here either.
+additions() {
+	local root=$1 iso rc=0
+	iso=$("$lab" iso "$2")
+	mkdir -p "$root/lab"
+	xorriso -osirrox on -indev "$iso" -extract /VBoxLinuxAdditions.run "$root/lab/ga.run" >/dev/null 2>&1 || die "cannot read $iso"
+	cp "$OUTER/el-root/usr/lib/lab/uname.so" "$root/lab/"
+	inside "$root" sh -c "echo $3 >/run/lab-kernel; export LD_PRELOAD=/lab/uname.so; sh /lab/ga.run --nox11" >"$VM/ga-$2.log" 2>&1 || rc=$?
+	say "  installer of $2 for $3: exit status $rc"
+	rm -rf "$root/lab"
 }
 
 # older_tree TO: Debian 11's kernel headers, joined into one tree and renamed

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# Sourced by vm.sh (which sets here, lab, OUTER and VM): the two small kernels and their packages. A change of this file or of el-kernel.config builds them anew.
+# Sourced by vm.sh (which sets here, lab, OUTER and VM): the two small kernels and their packages. A change of what builds and
+# packs them or of el-kernel.config builds them anew.
 
 LOCAL_OLD=358.10.2.el9 # installed in the guest and running
 LOCAL_NEW=696.10.2.el9 # what the guest's repository offers
@@ -9,7 +10,9 @@ kernel_version() { dpkg-query -W -f '${Version}\n' linux-source-6.1 | sed 's/-.*
 krel() { echo "$(kernel_version)-$1.x86_64"; }
 kernel_recipe() {
 	{
-		cat "$here/el-kernel.config" "$here/kernel.sh"
+		cat "$here/el-kernel.config"
+		declare -p LOCAL_OLD LOCAL_NEW
+		declare -f build_kernels one_kernel pack_kernel devel_tree
 		# shellcheck disable=SC2016
 		dpkg-query -W -f '${Package} ${Version}\n' linux-source-6.1 gcc-12
 	} | sha256sum | cut -d' ' -f1

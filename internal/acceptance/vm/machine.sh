@@ -10,7 +10,8 @@ dir_of() {
 # lives NAME FILE: true if the process whose number is in FILE is that guest's own (a number may have been given away since)
 lives() {
 	local pid
-	pid=$(cat "$VM/run/$1/$2" 2>/dev/null) && [ -n "$pid" ] && { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -q -- "$VM/run/$1/"
+	pid=$(cat "$VM/run/$1/$2" 2>/dev/null) && [ -n "$pid" ] &&
+		{ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -q -e "$VM/run/$1/" -e "vm.sh _run $1 "
 }
 # end NAME FILE SIGNAL SECONDS: end that process, by its number
 end() {
@@ -36,7 +37,7 @@ free_port() {
 cmd_start() {
 	local name=${1:?usage: vm.sh start NAME [IMAGE] [--from SNAPSHOT] [CASE...]} image=founding base='' dir
 	shift
-	case ${1:-} in founding | healthy | stock) image=$1; shift ;; esac
+	case ${1:-} in founding | current | healthy | stock) image=$1; shift ;; esac
 	if [ "${1:-}" = --fresh ]; then shift; fi
 	if [ "${1:-}" = --from ]; then
 		base=$VM/snap/${2:?usage: vm.sh start NAME --from SNAPSHOT}.qcow2
@@ -54,8 +55,8 @@ cmd_start() {
 	free_port >"$dir/inner"
 	access "$name" "$dir"
 	wire "$name" || { cmd_stop "$name"; die "$name: no wire"; }
-	machine "$name" || { cmd_stop "$name"; die "$name: QEMU did not start"; }
-	timed "$name: ssh answers" cmd_wait "$name" || { tail -n 20 "$dir/console.log" >&2; cmd_stop "$name"; die "$name: ssh did not answer"; }
+	boot "$name"
+	cmd_wait "$name" || { tail -n 20 "$dir/qemu.log" "$dir/console.log" >&2; cmd_stop "$name"; die "$name: ssh did not answer"; }
 	[ $# -eq 0 ] || cmd_sick "$name" "$@"
 	echo "$dir/ssh_config"
 }
@@ -105,24 +106,48 @@ unwire() {
 	kill -KILL -- "-$(cat "$VM/run/$1/wire")" 2>/dev/null || true
 }
 
+# boot NAME: the process that is the guest's life, in the background
+boot() {
+	local dir=$VM/run/$1
+	setsid "$here/vm.sh" _run "$1" </dev/null >"$dir/qemu.log" 2>&1 &
+	echo $! >"$dir/run"
+}
+
+# cmd__run NAME: QEMU, again and again until the guest powers off. A reboot ends it (-no-reboot) and a new one starts: under
+# software emulation the boot loader and the kernel start several times slower after a reset than in a new process.
+cmd__run() {
+	local name=$1 dir=$VM/run/$1 child='' i
+	trap '[ -z "$child" ] || kill -KILL "$child" 2>/dev/null; exit 0' TERM
+	for i in $(seq 1 50); do
+		say "boot $i"
+		machine "$name" &
+		child=$!
+		echo "$child" >"$dir/pid"
+		wait "$child" || true
+		case $(grep -a 'reboot: ' "$dir/console.log" | tail -n1) in *'Power down'*) break ;; esac
+		sleep 0.5
+	done
+}
+
 machine() {
 	local name=$1 dir=$VM/run/$1
 	rm -f "$dir/qmp"
-	timeout 20 qemu-system-x86_64 -nodefaults -no-user-config -machine pc -accel "${BOXDOCTOR_VM_ACCEL:-tcg,thread=multi}" -cpu max -smp 2 -m 1536 \
-		-display none -chardev "file,id=console,path=$dir/console.log,append=on" -serial chardev:console -monitor none -qmp "unix:$dir/qmp,server=on,wait=off" -pidfile "$dir/pid" -daemonize \
+	exec qemu-system-x86_64 -nodefaults -no-user-config -machine pc -accel "${BOXDOCTOR_VM_ACCEL:-tcg,thread=multi}" -cpu max -smp 2 -m 1536 -no-reboot \
+		-display none -chardev "file,id=console,path=$dir/console.log,append=on" -serial chardev:console -monitor none -qmp "unix:$dir/qmp,server=on,wait=off" \
 		-drive "file=$dir/disk.qcow2,if=virtio,cache=unsafe,format=qcow2" -device virtio-rng-pci \
-		-netdev "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:$(cat "$dir/inner")-:22" -device virtio-net-pci,netdev=net0,id=nic0 >&2
+		-netdev "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:$(cat "$dir/inner")-:22" -device virtio-net-pci,netdev=net0,id=nic0
 }
 
 cmd_wait() {
-	local dir t=${2:-180}
-	dir=$(dir_of "$1")
-	wait_ssh "$1" "$dir" "$t"
+	local dir t0=$EPOCHREALTIME
+	dir=$(dir_of "${1:?usage: vm.sh wait NAME [SECONDS]}")
+	wait_ssh "$1" "$dir" "${2:-180}" || return 1
+	say "$(awk -v a="$t0" -v b="$EPOCHREALTIME" -v w="$1" 'BEGIN{printf "%s: ssh answers after %.1f s", w, b-a}')"
 }
 # wait_ssh NAME DIR SECONDS
 wait_ssh() {
 	local end=$((SECONDS + $3))
-	while [ "$SECONDS" -lt "$end" ] && lives "$1" pid; do
+	while [ "$SECONDS" -lt "$end" ] && lives "$1" run; do
 		timeout 20 ssh -F "$2/ssh_config" -o BatchMode=yes -o ConnectTimeout=10 "$1" true </dev/null >/dev/null 2>&1 && return 0
 		sleep 0.2
 	done
@@ -143,7 +168,8 @@ cmd_sick() {
 		[ -f "$here/sick/$case" ] || die "unknown case $case (known: $(cd "$here/sick" && echo *))"
 	done
 	for case; do
-		timed "$name: $case" timeout 600 ssh -F "$dir/ssh_config" "$name" sudo sh -eu -s <"$here/sick/$case" >&2 || die "case $case failed"
+		timeout 600 ssh -F "$dir/ssh_config" "$name" sudo sh -eu -s <"$here/sick/$case" >&2 || die "case $case failed"
+		say "$name: $case"
 	done
 }
 
@@ -157,18 +183,13 @@ qmp() {
 	} | timeout 10 socat - "UNIX-CONNECT:$dir/qmp"
 }
 
-cmd_reset() {
-	dir_of "${1:?usage: vm.sh reset NAME}" >/dev/null
-	qmp "$1" '{"execute":"system_reset"}' >/dev/null
-}
-
 cmd_power_cycle() {
 	local name=${1:?usage: vm.sh power-cycle NAME} dir
 	dir=$(dir_of "$name")
-	end "$name" pid KILL 10 || die "$name: QEMU does not end"
+	lives "$name" pid || die "$name is off"
 	echo "lab: power cut" >>"$dir/console.log"
-	machine "$name" || die "$name: QEMU did not start again"
-	timed "$name: ssh answers after the power cut" cmd_wait "$name" || die "$name: ssh did not answer after the power cut"
+	end "$name" pid KILL 10 || die "$name: QEMU does not end" # _run starts the next one
+	cmd_wait "$name" || die "$name: ssh did not answer after the power cut"
 }
 
 cmd_drop_link() {
@@ -196,11 +217,11 @@ cmd_save() {
 	valid_name "$snap"
 	timeout 20 ssh -F "$dir/ssh_config" "$name" sudo systemctl poweroff </dev/null >/dev/null 2>&1 || true
 	for i in $(seq 1 120); do
-		lives "$name" pid || break
+		lives "$name" run || break
 		[ "$i" -ne 60 ] || say "$name is still shutting down"
 		sleep 1
 	done
-	! lives "$name" pid || die "$name does not shut down"
+	! lives "$name" run || die "$name does not shut down"
 	mkdir -p "$VM/snap"
 	cp "$dir/disk.qcow2" "$VM/snap/$snap.qcow2"
 	cmd_stop "$name"
@@ -218,7 +239,8 @@ cmd_stop() {
 	local name=${1:?usage: vm.sh stop NAME}
 	valid_name "$name"
 	[ -d "$VM/run/$name" ] || return 0
-	end "$name" pid TERM 10 || end "$name" pid KILL 10 || die "$name: QEMU does not end"
+	end "$name" run TERM 5 || end "$name" run KILL 5 || die "$name: its process does not end"
+	end "$name" pid TERM 5 || end "$name" pid KILL 5 || die "$name: QEMU does not end"
 	unwire "$name"
 	rm -rf "${VM:?}/run/$name"
 }

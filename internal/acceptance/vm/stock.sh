@@ -14,7 +14,7 @@ build_stock() {
 		--aptopt='Acquire::Languages "none"' --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
 		--essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"' \
 		--essential-hook='printf "MODULES=list\nCOMPRESS=gzip\n" >"$1/etc/initramfs-tools/conf.d/lab"' \
-		--essential-hook='printf "virtio_pci\nvirtio_blk\next4\n" >"$1/usr/share/initramfs-tools/modules.d/lab"' \
+		--essential-hook='printf "virtio_pci\nvirtio_blk\nvirtio_net\next4\n" >"$1/usr/share/initramfs-tools/modules.d/lab"' \
 		--include=systemd-sysv,dbus,openssh-server,sudo,kmod,iproute2,procps,less,hostname,linux-image-amd64,gcc,make,perl,bzip2 \
 		--customize-hook='rm -f "$1"/var/cache/apt/archives/*.deb; APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq -y --no-install-recommends --download-only install linux-headers-amd64 >/dev/null' \
 		--customize-hook='mkdir -p "$1/srv/apt" && mv "$1"/var/cache/apt/archives/*.deb "$1/srv/apt/"' \
@@ -39,18 +39,7 @@ build_stock() {
 			initrd /initrd.img
 		}
 	EOF
-	timed "  Guest Additions 7.0.20" stock_additions "$root" "$kernel"
+	timed "  Guest Additions $GA_NEW" additions "$root" "$GA_NEW" "$kernel"
 	timed "  disk" disk "$root" "$VM/stock.raw" /boot/grub
 	rm -rf "$root"
-}
-
-stock_additions() {
-	local root=$1 iso rc=0
-	iso=$("$lab" iso 7.0.20)
-	mkdir -p "$root/lab"
-	xorriso -osirrox on -indev "$iso" -extract /VBoxLinuxAdditions.run "$root/lab/ga.run" >/dev/null 2>&1 || die "cannot read $iso"
-	cp "$OUTER/el-root/usr/lib/lab/uname.so" "$root/lab/"
-	inside "$root" sh -c "echo $2 >/run/lab-kernel; export LD_PRELOAD=/lab/uname.so; sh /lab/ga.run --nox11" >"$VM/ga-stock.log" 2>&1 || rc=$?
-	say "  installer of 7.0.20 without headers: exit status $rc"
-	rm -rf "$root/lab"
 }

@@ -13,14 +13,13 @@ usage() {
 
 		  install                        apt-get install what the lab needs on the outside (files: packages, ../lab/packages)
 		  kernel                         build the two small kernels and their rpm packages
-		  image [IMAGE]                  build a disk image (founding, healthy, stock; default founding)
+		  image [IMAGE]                  build a disk image (founding, current, healthy, stock; default founding)
 		  start NAME [IMAGE] [--from SNAPSHOT] [CASE...]
 		                                 a new guest on a fresh overlay, wait for ssh; prints the path of its ssh_config
 		  sick NAME CASE...              make a running guest sick (cases: folder sick/)
 		  ssh NAME [COMMAND...]          ssh into it as vagrant
 		  wait NAME [SECONDS]            wait until ssh answers (default 180)
 		  power-cycle NAME               cut its power, start it again from the same disk, wait for ssh
-		  reset NAME                     press its reset button; does not wait
 		  drop-link NAME SECONDS [cut|stall]
 		                                 its ssh connections break and new ones are refused (cut), or packets vanish (stall)
 		  save NAME SNAPSHOT             shut it down and keep its disk; for start --from
@@ -38,7 +37,7 @@ usage() {
 die() { echo "vm: $*" >&2; exit 1; }
 say() { echo "vm: $*" >&2; }
 need_root() { [ "$(id -u)" -eq 0 ] || die "must be root"; }
-# timed WORDS COMMAND...: say how long a step took
+# timed WORDS COMMAND...: say how long a step took. Not for use in a condition: it would hide a failure.
 timed() {
 	local what=$1 t0=$EPOCHREALTIME
 	shift
@@ -78,7 +77,7 @@ shift || true
 case $command in
 install) need_root; timed install cmd_install ;;
 kernel | image) need_root; locked "cmd_$command" "$@" ;;
-start | sick | ssh | wait | power-cycle | reset | drop-link | save | list | stop | stop-all) "cmd_${command//-/_}" "$@" ;;
+start | sick | ssh | wait | power-cycle | drop-link | save | list | stop | stop-all | _run) "cmd_${command//-/_}" "$@" ;;
 help | -h | --help) usage ;;
 *) usage >&2; exit 2 ;;
 esac

@@ -62,7 +62,7 @@ func Fedora43() *facts.Facts {
 func Debian12() *facts.Facts {
 	return healthy(distro{id: "debian", version: "12", pretty: "Debian GNU/Linux 12 (bookworm)", manager: "apt", release: "6.1.0-21-amd64",
 		packages: []facts.Package{{Name: "linux-image-6.1.0-21-amd64", Version: "6.1.90-1", Arch: "amd64"}, {Name: "linux-headers-6.1.0-21-amd64", Version: "6.1.90-1", Arch: "amd64"}},
-		repo:     facts.Repo{ID: "bookworm", File: "/etc/apt/sources.list", BaseURL: "https://deb.debian.org/debian"}})
+		repo:     facts.Repo{ID: "bookworm", File: "/etc/apt/sources.list", BaseURL: "https://http.debian.org/debian"}})
 }
 
 // Ubuntu2204 is a healthy Ubuntu with Oracle's Guest Additions.

@@ -305,12 +305,23 @@ func (c Config) explain(err error) *DialError {
 			Text: fmt.Sprintf("the name %s cannot be resolved: %v", c.Host, dns.Err)}
 	case isTimeout(err):
 		return &DialError{Class: "timeout", Cause: err, Command: c.login("-v"),
-			Text: fmt.Sprintf("%s did not let boxdoctor in within %s: the guest is still booting, hangs, or a firewall drops the packets", at, c.Timeout)}
+			Text: fmt.Sprintf("%s did not let boxdoctor in %s: the guest is still booting, hangs, or a firewall drops the packets", at, c.waited(err))}
 	case isReset(err):
 		return &DialError{Class: "reset", Cause: err, Command: c.login("-v"),
 			Text: fmt.Sprintf("%s accepts connections and closes them at once: the port is forwarded, but no sshd answers in the guest (still booting, or sshd is down)", at)}
 	}
 	return &DialError{Class: classOther(err), Cause: err, Command: c.login("-v"), Text: fmt.Sprintf("no SSH connection to %s: %s", at, clean(err.Error()))}
+}
+
+// waited says which time was over: the dial's own, or that of the whole examination, which may be shorter.
+func (c Config) waited(err error) string {
+	switch {
+	case errors.Is(err, errDialDeadline):
+		return "within " + c.Timeout.String()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "before the time for the whole examination was over (--timeout)"
+	}
+	return "in time"
 }
 
 func classOther(err error) string {

@@ -395,3 +395,29 @@ func TestTooOldGuest(t *testing.T) {
 		t.Errorf("%d connections, want 2", conns)
 	}
 }
+
+// TestDefect17TheLimitThatEndedTheDialIsNamed: with --timeout 1ms the text said "within 15s".
+func TestDefect17TheLimitThatEndedTheDialIsNamed(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0") // accepts and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	port := listener.Addr().(*net.TCPAddr).Port
+	for name, c := range map[string]struct {
+		dial, whole time.Duration
+		want        string
+	}{
+		"its own":   {20 * time.Millisecond, time.Minute, "did not let boxdoctor in within 20ms:"},
+		"the whole": {time.Minute, 20 * time.Millisecond, "before the time for the whole examination was over (--timeout):"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), c.whole)
+			defer cancel()
+			_, reach, err := Dial(ctx, Config{Name: "web", Host: "127.0.0.1", Port: port, User: "vagrant", Timeout: c.dial})
+			if err == nil || reach.Class != "timeout" || !strings.Contains(reach.Error, c.want) {
+				t.Errorf("%+v", reach)
+			}
+		})
+	}
+}
