@@ -10,12 +10,12 @@ import (
 )
 
 // unverified tells whether something was changed and a targeted check does not pass now: one that a begun fix
-// promised to clear and that did not pass before, or one that a fix would still have to clear.
+// promised to clear and that did not pass before, or one that a fix still has something to do for.
 func (d *repair) unverified() bool {
 	if len(d.begun) == 0 {
 		return false
 	}
-	if len(wanted(d.seen.findings, d.o.OnlyFixes)) > 0 {
+	if len(plan(d.seen, d.o, nil)) > 0 {
 		return true
 	}
 	before, after := statuses(d.before.Findings), statuses(d.seen.findings)

@@ -104,6 +104,7 @@ wire() {
 unwire() {
 	lives "$1" wire || return 0
 	kill -KILL -- "-$(cat "$VM/run/$1/wire")" 2>/dev/null || true
+	wait 2>/dev/null || true
 }
 
 # boot NAME: the process that is the guest's life, in the background
@@ -116,14 +117,16 @@ boot() {
 # cmd__run NAME: QEMU, again and again until the guest powers off. A reboot ends it (-no-reboot) and a new one starts: under
 # software emulation the boot loader and the kernel start several times slower after a reset than in a new process.
 cmd__run() {
-	local name=$1 dir=$VM/run/$1 child='' i
+	local name=$1 dir=$VM/run/$1 child='' i rc
 	trap '[ -z "$child" ] || kill -KILL "$child" 2>/dev/null; exit 0' TERM
 	for i in $(seq 1 50); do
 		say "boot $i"
 		machine "$name" &
 		child=$!
 		echo "$child" >"$dir/pid"
-		wait "$child" || true
+		rc=0
+		wait "$child" || rc=$?
+		case $rc in 0 | 137) ;; *) say "QEMU ended with status $rc"; break ;; esac # 137: power-cycle
 		case $(grep -a 'reboot: ' "$dir/console.log" | tail -n1) in *'Power down'*) break ;; esac
 		sleep 0.5
 	done
