@@ -180,7 +180,7 @@ func secretStaysSecret(g *guest) {
 func TestSudoTroublesAreToldApart(t *testing.T) {
 	for _, c := range []struct{ sick, env, state string }{
 		{"sudo-password", "", "password"},
-		{"sudo-password", "wrong", "password"},
+		{"sudo-password", "wrong", "refused"},
 		{"sudo-none", "", "password"},
 		{"sudo-none", "vagrant", "denied"},
 	} {

@@ -114,7 +114,7 @@ func (g *guest) doctor(args ...string) (finding.Report, int) {
 
 func (g *guest) text(args ...string) (string, int) {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(g.t.Context(), 20*time.Minute)
+	ctx, cancel := context.WithTimeout(g.t.Context(), 45*time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, binary, append(args, g.flags...)...)
 	c.Env = append(append(os.Environ(), "BOXDOCTOR_STATE_HOME="+g.state), g.env...)

@@ -94,6 +94,7 @@ wire() {
 	local dir=$VM/run/$1 i
 	setsid socat -lf "$dir/wire.log" "TCP-LISTEN:$(cat "$dir/port"),bind=127.0.0.1,reuseaddr,fork" "TCP:127.0.0.1:$(cat "$dir/inner")" </dev/null >/dev/null 2>&1 &
 	echo $! >"$dir/wire"
+	disown
 	for i in $(seq 1 50); do
 		(exec 3<>"/dev/tcp/127.0.0.1/$(cat "$dir/port")") 2>/dev/null && return 0
 		sleep 0.1
@@ -104,7 +105,6 @@ wire() {
 unwire() {
 	lives "$1" wire || return 0
 	kill -KILL -- "-$(cat "$VM/run/$1/wire")" 2>/dev/null || true
-	wait 2>/dev/null || true
 }
 
 # boot NAME: the process that is the guest's life, in the background
@@ -112,6 +112,7 @@ boot() {
 	local dir=$VM/run/$1
 	setsid "$here/vm.sh" _run "$1" </dev/null >"$dir/qemu.log" 2>&1 &
 	echo $! >"$dir/run"
+	disown
 }
 
 # cmd__run NAME: QEMU, again and again until the guest powers off. A reboot ends it (-no-reboot) and a new one starts: under
