@@ -156,9 +156,17 @@ func evalISO(f *facts.Facts) finding.Verdict {
 		return finding.Cannot(err)
 	}
 	if iso.Path != "" {
-		return finding.Passf("%s (%s)", iso.Path, iso.Version)
+		return finding.Passf("%s (%s, %s)", iso.Path, iso.Version, tableWords(iso))
 	}
 	return finding.Warnf("no Guest Additions ISO was found on this host").
 		Advise("Debian and Ubuntu", "sudo apt-get install virtualbox-guest-additions-iso").
 		Advise("or let boxdoctor download it, checked against its checksum: give --download to boxdoctor fix", "")
+}
+
+// tableWords: an image that is not in the table is not suspicious for that, but a person may want to know.
+func tableWords(iso facts.ISO) string {
+	if iso.Known {
+		return "a known image"
+	}
+	return "not in the table of known images"
 }

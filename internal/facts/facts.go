@@ -117,6 +117,8 @@ type ISO struct {
 	Version string `json:"version"`
 	SHA256  string `json:"sha256"`
 	Size    int64  `json:"size"`
+	// Known says that the hash is in boxdoctor's table of images that were hashed from a package.
+	Known bool `json:"known"`
 	// Source says where it was found (systemproperties, --iso, a known path).
 	Source string `json:"source"`
 }

@@ -58,9 +58,23 @@ func ReadISO(path string) (facts.ISO, error) {
 	}
 	iso, err := readISO(path)
 	if err == nil {
+		iso, err = againstTable(iso)
+	}
+	if err == nil {
 		isoCache.Store(key, iso)
 	}
 	return iso, err
+}
+
+// againstTable holds an image against the table of known ones: a known hash under another version is an image
+// (or a table) that nobody may trust.
+func againstTable(iso facts.ISO) (facts.ISO, error) {
+	version, known := KnownISO(iso.SHA256)
+	if known && version != iso.Version {
+		return facts.ISO{}, fmt.Errorf("%s says that it holds Guest Additions %s, but its hash is that of %s: %w", iso.Path, iso.Version, version, ErrNotISO)
+	}
+	iso.Known = known
+	return iso, nil
 }
 
 type isoKey struct {
