@@ -254,7 +254,7 @@ func TestExitCodeTable(t *testing.T) {
 	}
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
-		t.Skip("there is no README yet")
+		t.Fatal(err)
 	}
 	for _, e := range exitCodes {
 		if row := fmt.Sprintf("| %d | %s |", e.code, e.meaning); !bytes.Contains(readme, []byte(row+"\n")) {
