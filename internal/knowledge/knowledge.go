@@ -1,4 +1,5 @@
-// Package knowledge is what boxdoctor knows as data: package names, ends of life, log signatures. Every
+// Package knowledge is what boxdoctor knows as data: package names, ends of life, log signatures, pairs of Guest
+// Additions and kernel that do not build. Every
 // entry has its catalogue row, date and source in its file. Loading validates; logic stays in code.
 package knowledge
 
@@ -76,6 +77,7 @@ type data struct {
 	minors     []Minor
 	signatures []Signature
 	harmless   []pattern
+	pairs      []Pair
 }
 
 // load parses the embedded files once, on first use, so that starting boxdoctor costs nothing. A malformed
@@ -99,12 +101,17 @@ func parse() (data, error) {
 		Signatures []Signature
 		Harmless   []string
 	}
-	for name, into := range map[string]any{"packages": &pk, "eol": &eol, "signatures": &sig} {
+	var ga pairFile
+	for name, into := range map[string]any{"packages": &pk, "eol": &eol, "signatures": &sig, "ga_kernel": &ga} {
 		if err := decode("data/"+name+".yaml", into); err != nil {
 			return d, err
 		}
 	}
 	d.families, d.releases, d.minors, d.signatures = pk.Families, eol.Releases, eol.Minors, sig.Signatures
+	var err error
+	if d.pairs, err = ga.pairs(); err != nil {
+		return d, err
+	}
 	return d, d.compile(sig.Harmless)
 }
 
