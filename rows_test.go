@@ -109,7 +109,7 @@ func gather(t *testing.T, byID map[string]*catalogueRow) {
 		add(f.ID, f.Rows, func(r *catalogueRow) *[]string { return &r.fixes })
 	}
 	for _, s := range knowledge.Signatures() {
-		add(s.ID, strings.Fields(s.Row), func(r *catalogueRow) *[]string { return &r.signatures })
+		add(s.ID, s.Rows, func(r *catalogueRow) *[]string { return &r.signatures })
 	}
 }
 

@@ -265,10 +265,10 @@ func roots(all map[string]finding.Finding) []string {
 	return out
 }
 
-// Signatures name checks; they must exist.
+// Signatures name checks, which must exist; a row of the host catalogue may be named before it has a check.
 func TestSignaturesNameChecks(t *testing.T) {
 	for _, s := range knowledge.Signatures() {
-		if _, ok := ByID(s.Check); !ok {
+		if _, ok := ByID(s.Check); !ok && !slices.Contains(s.Rows, s.Check) {
 			t.Errorf("%s names %s, which does not exist", s.ID, s.Check)
 		}
 	}

@@ -4,18 +4,10 @@
 package knowledge
 
 import (
-	"bytes"
-	"embed"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/goccy/go-yaml"
 )
-
-//go:embed data/*.yaml
-var files embed.FS
 
 // KernelPackages names the packages of one kind of kernel.
 type KernelPackages struct {
@@ -57,97 +49,45 @@ type Minor struct {
 	Where map[string]string `yaml:"where"` // major to the repository that holds kernel-devel
 }
 
-// Signature is a text that names a cause.
-type Signature struct {
-	ID     string   `yaml:"id"`
-	Row    string   `yaml:"row"`
-	Match  []string `yaml:"match"`
-	Says   string   `yaml:"says"`
-	Check  string   `yaml:"check"`
-	Sample string   `yaml:"sample"`
-	// Graphics: only the graphics driver is concerned, shared folders work without it.
-	Graphics bool `yaml:"graphics"`
-
-	res []pattern
+type tables struct {
+	families []Family
+	releases []Release
+	minors   []Minor
+	pairs    []Pair
 }
 
-type data struct {
-	families   []Family
-	releases   []Release
-	minors     []Minor
-	signatures []Signature
-	harmless   []pattern
-	pairs      []Pair
-}
-
-// load parses the embedded files once, on first use, so that starting boxdoctor costs nothing. A malformed
+// load parses the embedded tables once, on first use, so that starting boxdoctor costs nothing. A malformed
 // file is a programming error that the package's test catches.
-var load = sync.OnceValue(func() data {
-	d, err := parse()
+var load = sync.OnceValue(func() tables {
+	t, err := parse()
 	if err != nil {
 		panic(err)
 	}
-	return d
+	return t
 })
 
-func parse() (data, error) {
-	var d data
+func parse() (tables, error) {
 	var pk struct{ Families []Family }
 	var eol struct {
 		Releases []Release
 		Minors   []Minor
 	}
-	var sig struct {
-		Signatures []Signature
-		Harmless   []string
-	}
 	var ga pairFile
-	for name, into := range map[string]any{"packages": &pk, "eol": &eol, "signatures": &sig, "ga_kernel": &ga} {
-		if err := decode("data/"+name+".yaml", into); err != nil {
-			return d, err
+	for name, into := range map[string]any{"packages": &pk, "eol": &eol, "ga_kernel": &ga} {
+		if err := embedded("data/"+name+".yaml", into); err != nil {
+			return tables{}, err
 		}
 	}
-	d.families, d.releases, d.minors, d.signatures = pk.Families, eol.Releases, eol.Minors, sig.Signatures
-	var err error
-	if d.pairs, err = ga.pairs(); err != nil {
-		return d, err
-	}
-	return d, d.compile(sig.Harmless)
+	pairs, err := ga.pairs()
+	return tables{pk.Families, eol.Releases, eol.Minors, pairs}, err
 }
 
-func decode(name string, into any) error {
-	b, err := files.ReadFile(name)
+func embedded(name string, into any) error {
+	text, err := files.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(into); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
-}
-
-func (d *data) compile(harmless []string) error {
-	for i := range d.signatures {
-		s := &d.signatures[i]
-		for _, m := range s.Match {
-			re, err := compile("(?is)", m)
-			if err != nil {
-				return fmt.Errorf("signature %s: %w", s.ID, err)
-			}
-			s.res = append(s.res, re)
-		}
-		if len(s.res) == 0 || s.Says == "" || s.Check == "" || s.Sample == "" || s.Row == "" {
-			return fmt.Errorf("signature %q: id, row, match, says, check and sample are all required", s.ID)
-		}
-	}
-	for _, h := range harmless {
-		re, err := compile("(?i)", h)
-		if err != nil {
-			return fmt.Errorf("harmless %q: %w", h, err)
-		}
-		d.harmless = append(d.harmless, re)
-	}
-	return nil
+	return decode(name, text, into)
 }
 
 // FamilyOf returns the packages of a package manager's family.
@@ -203,14 +143,14 @@ func MinorVault(id, major, version, arch string) (url string, ok bool) {
 }
 
 // Signatures returns all signatures, causes before symptoms.
-func Signatures() []Signature { return load().signatures }
+func Signatures() []Signature { return Embedded().signatures }
 
 // Classify finds the first signature, in order of causes, in a Guest Additions log. folded lines are joined
 // and harmless ones left out first. ok is false when no signature matches: unknown, never a guess.
 func Classify(text string) (s Signature, evidence string, ok bool) {
 	joined := Join(text)
 	lower := strings.ToLower(joined)
-	for _, s := range load().signatures {
+	for _, s := range Embedded().signatures {
 		if ev, hit := s.find(joined, lower); hit {
 			return s, ev, true
 		}
@@ -219,17 +159,12 @@ func Classify(text string) (s Signature, evidence string, ok bool) {
 }
 
 func (s Signature) find(text, lower string) (string, bool) {
-	first := ""
-	for i, re := range s.res {
-		loc := re.find(text, lower)
-		if loc == nil {
-			return "", false
-		}
-		if i == 0 {
-			first = lineAround(text, loc[0])
+	for _, re := range s.match {
+		if loc := re.find(text, lower); loc != nil {
+			return lineAround(text, loc[0]), true
 		}
 	}
-	return first, true
+	return "", false
 }
 
 func lineAround(text string, at int) string {
@@ -264,7 +199,7 @@ func Join(text string) string {
 
 func isHarmless(line string) bool {
 	lower := strings.ToLower(line)
-	return slices.ContainsFunc(load().harmless, func(p pattern) bool { return p.find(line, lower) != nil })
+	return slices.ContainsFunc(Embedded().harmless, func(l Line) bool { return l.match.find(line, lower) != nil })
 }
 
 func folded(prev, next string) bool {

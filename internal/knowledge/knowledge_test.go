@@ -40,14 +40,16 @@ func textFiles(t testing.TB, dir string) []string {
 func TestEverySignatureIsProvenByItsSample(t *testing.T) {
 	used := map[string]bool{}
 	for _, s := range Signatures() {
-		path := filepath.Join("testdata", "samples", s.Sample)
-		used[path] = true
-		got, evidence, ok := Classify(sample(t, path))
-		if !ok || got.ID != s.ID {
-			t.Errorf("%s is classified as %q, want %s", path, got.ID, s.ID)
-		}
-		if ok && evidence == "" {
-			t.Errorf("%s: no evidence", path)
+		for _, name := range s.Samples {
+			path := filepath.Join("testdata", "samples", name)
+			used[path] = true
+			got, evidence, ok := Classify(sample(t, path))
+			if !ok || got.ID != s.ID {
+				t.Errorf("%s is classified as %q, want %s", path, got.ID, s.ID)
+			}
+			if ok && evidence == "" {
+				t.Errorf("%s: no evidence", path)
+			}
 		}
 	}
 	for _, path := range textFiles(t, "samples") {
@@ -146,6 +148,11 @@ func TestCausesComeBeforeSymptoms(t *testing.T) {
 }
 
 func TestUnknownTextIsNeverGuessed(t *testing.T) {
+	for _, path := range textFiles(t, "unknown") {
+		if got, ev, ok := Classify(sample(t, path)); ok {
+			t.Errorf("%s is classified as %s by %q", path, got.ID, ev)
+		}
+	}
 	for _, text := range []string{"", "\n\n", "everything is fine", "error: something else entirely", strings.Repeat("x", 1<<13), "\x00\xff\xfe"} {
 		if got, ev, ok := Classify(text); ok {
 			t.Errorf("%.40q is classified as %s by %q", text, got.ID, ev)
@@ -202,13 +209,16 @@ func TestFoldedAnywhere(t *testing.T) {
 }
 
 func TestDataIsWhole(t *testing.T) {
-	row := regexp.MustCompile(`^([A-Z]\d+|\d\.\d)$`)
-	seen := map[string]bool{}
+	row := regexp.MustCompile(`^([A-Z]\d+|\d\.\d(\.\d+)?|[a-z0-9]+\.[a-z0-9_]+)$`)
 	for _, s := range Signatures() {
-		if seen[s.ID] || !strings.HasPrefix(s.ID, "log.") || !row.MatchString(s.Row) {
-			t.Errorf("signature %q: row %q, or twice", s.ID, s.Row)
+		for _, r := range s.Rows {
+			if !row.MatchString(r) {
+				t.Errorf("signature %s: row %q", s.ID, r)
+			}
 		}
-		seen[s.ID] = true
+		if _, err := time.Parse(time.DateOnly, s.Date); err != nil {
+			t.Errorf("signature %s: %v", s.ID, err)
+		}
 	}
 	catalogue(t)
 	for _, r := range load().releases {
@@ -259,7 +269,9 @@ func catalogue(t *testing.T) {
 		}
 	}
 	for _, s := range Signatures() {
-		check(s.Row)
+		for _, r := range s.Rows {
+			check(r)
+		}
 	}
 	for _, r := range load().releases {
 		check(r.Row)
@@ -323,31 +335,69 @@ func TestMinorVault(t *testing.T) {
 }
 
 func TestLoadRefusesWhatIsMalformed(t *testing.T) {
-	for name, d := range map[string]data{
-		"no says":        {signatures: []Signature{{ID: "x", Row: "K1", Match: []string{"a"}, Check: "a.b", Sample: "x"}}},
-		"no sample":      {signatures: []Signature{{ID: "x", Row: "K1", Match: []string{"a"}, Says: "a", Check: "a.b"}}},
-		"no expression":  {signatures: []Signature{{ID: "x", Row: "K1", Says: "a", Check: "a.b", Sample: "x"}}},
-		"bad expression": {signatures: []Signature{{ID: "x", Row: "K1", Match: []string{"("}, Says: "a", Check: "a.b", Sample: "x"}}},
+	const good = "signatures:\n  - id: a.b\n    match: [abcd]\n    says: it is so\n"
+	any := func(*Signature) error { return nil }
+	if err := (&Base{}).add("x.yaml", []byte(good), any); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"no says", "signatures:\n  - id: a.b\n    match: [abcd]\n", "x.yaml:2:9: signature a.b: says is missing"},
+		{"no id", "signatures:\n  - says: x\n    match: [abcd]\n", `x.yaml:2:5: id "": lower-case area.name is expected`},
+		{"no expression", "signatures:\n  - id: a.b\n    says: it is so\n", "x.yaml:2:9: signature a.b: match is missing"},
+		{"bad expression", "signatures:\n  - id: a.b\n    says: it is so\n    match:\n      - abcd\n      - '('\n", "x.yaml:6:9: signature a.b: error parsing regexp: missing closing ): `(?im)(`"},
+		{"nothing to look for", "signatures:\n  - id: a.b\n    says: it is so\n    match: ['\\w+']\n", "x.yaml:4:13: signature a.b: no fixed text of at least three characters is in every match, so it would be tried on everything"},
+		{"unknown capture", "signatures:\n  - id: a.b\n    says: it is so\n    match: ['abcd(?P<x>e)']\n", `x.yaml:4:13: signature a.b: unknown capture "x" (known: ga, kernel, vbox, vagrant, module, package, share, host, port, path)`},
+		{"role", good + "    role: reason\n", `x.yaml:5:11: role "reason": cause or symptom`},
+		{"confidence", good + "    confidence: 2\n", "x.yaml:5:17: confidence 2: between 0 and 1"},
+		{"within", good + "    within: 900\n", "x.yaml:5:13: within 900: at most 40 lines"},
+		{"twice", good + good[len("signatures:\n"):], "x.yaml:5:9: signature a.b is there already"},
+		{"unknown key", good + "    advise: [x]\n", `x.yaml:5:5: unknown field "advise"`},
+		{"double key", good + "    says: again\n", `x.yaml:5:5: mapping key "says" already defined at [4:5]`},
+		{"no YAML", "signatures: [\n", "x.yaml:1:13: sequence end token ']' not found"},
+		{"harmless", "harmless:\n  - match: '['\n    line: x\n", "x.yaml:2:12: error parsing regexp: missing closing ]: `[`"},
 	} {
-		if d.compile(nil) == nil {
-			t.Errorf("%s: accepted", name)
+		b := &Base{}
+		err := b.add("x.yaml", []byte(c.text), any)
+		if err == nil || err.Error() != c.want {
+			t.Errorf("%s: %v\nwant %s", c.name, err, c.want)
+		}
+		if len(b.signatures)+len(b.harmless) > 0 {
+			t.Errorf("%s: half of the file is taken", c.name)
 		}
 	}
-	if d := (data{}); d.compile([]string{"["}) == nil {
-		t.Error("a bad harmless expression is accepted")
+}
+
+// Embedded signatures say more than users' need to.
+func TestEmbeddedSignaturesAreComplete(t *testing.T) {
+	whole := Signature{ID: "a.b", Rows: []string{"K1"}, Source: "x", Date: "2026-11-22", Samples: []string{"x.txt"}}
+	if err := whole.complete(); err != nil {
+		t.Error(err)
 	}
-	if decode("data/nosuch.yaml", &struct{}{}) == nil {
-		t.Error("a missing file is accepted")
+	for name, spoil := range map[string]func(*Signature){
+		"rows": func(s *Signature) { s.Rows = nil }, "source": func(s *Signature) { s.Source = "" }, "date": func(s *Signature) { s.Date = "" },
+		"samples": func(s *Signature) { s.Samples = nil }, "sample's name": func(s *Signature) { s.Samples = []string{""} },
+	} {
+		s := whole
+		if spoil(&s); s.complete() == nil {
+			t.Errorf("without %s it is accepted", name)
+		}
 	}
-	if decode("data/eol.yaml", &struct{ Other int }{}) == nil {
-		t.Error("unknown keys are accepted")
+}
+
+// Each line that is no fault proves its expression, and no harmless one is forgotten when it comes with others.
+func TestLinesProveTheirExpressions(t *testing.T) {
+	b := Embedded()
+	for _, l := range slices.Concat(b.harmless, b.healthy, b.trouble, b.context) {
+		if l.match.find(l.Line, strings.ToLower(l.Line)) == nil {
+			t.Errorf("%q does not match its line %q", l.Match, l.Line)
+		}
 	}
 }
 
 // Every expression has texts to look for first, and where it matches one of them occurs.
 func TestPatternsNeedWhatTheyMatch(t *testing.T) {
 	for _, s := range Signatures() {
-		for i, p := range s.res {
+		for i, p := range s.match {
 			if len(p.needs) == 0 {
 				t.Errorf("%s: no text is required by %q, so it is tried on everything", s.ID, s.Match[i])
 			}
@@ -355,12 +405,12 @@ func TestPatternsNeedWhatTheyMatch(t *testing.T) {
 	}
 	for expr, want := range map[string]string{"abc|xyz": "abc xyz", "a(bcd|efg)": "bcd efg", "abc.*longer": "longer", "abc?": "", "a|bcd": "", "[a-z]+": "",
 		"(KEY|Name)+ x": "key name"} {
-		p, err := compile("(?i)", expr)
+		p, err := compile(expr)
 		if got := strings.Join(p.needs, " "); err != nil || got != want {
 			t.Errorf("%s requires %q, %v; want %q", expr, got, err, want)
 		}
 	}
-	if _, err := compile("", "("); err == nil {
+	if _, err := compile("("); err == nil {
 		t.Error("a malformed expression is accepted")
 	}
 }
@@ -381,7 +431,7 @@ func FuzzClassify(f *testing.F) {
 		}
 		joined := Join(text)
 		if slow := slices.IndexFunc(Signatures(), func(o Signature) bool {
-			return !slices.ContainsFunc(o.res, func(p pattern) bool { return !p.re.MatchString(joined) })
+			return slices.ContainsFunc(o.match, func(p pattern) bool { return p.re.MatchString(joined) })
 		}); ok != (slow >= 0) || ok && Signatures()[slow].ID != s.ID {
 			t.Errorf("looking first for texts gives %q, the expressions alone number %d", s.ID, slow)
 		}

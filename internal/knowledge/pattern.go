@@ -1,6 +1,7 @@
 package knowledge
 
 import (
+	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -14,10 +15,16 @@ type pattern struct {
 	needs []string // lower case; empty: always try
 }
 
-func compile(flags, expr string) (pattern, error) {
+// flags of every expression: letter case does not matter, ^ and $ are ends of lines, a dot is not a new line.
+const flags = "(?im)"
+
+func compile(expr string) (pattern, error) {
 	re, err := regexp.Compile(flags + expr)
 	if err != nil {
 		return pattern{}, err
+	}
+	if name := badCapture(re); name != "" {
+		return pattern{}, fmt.Errorf("unknown capture %q (known: %s)", name, captureNames())
 	}
 	tree, err := syntax.Parse(flags+expr, syntax.Perl)
 	if err != nil {

@@ -1,0 +1,181 @@
+package knowledge
+
+import (
+	"bytes"
+	"cmp"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+//go:embed data
+var files embed.FS
+
+// FileError is a knowledge file that cannot be used, and where in it.
+type FileError struct {
+	Path         string
+	Line, Column int // 0: the file as a whole
+	Text         string
+}
+
+// Error is path:line:column: text, which editors can jump to.
+func (e *FileError) Error() string {
+	if e.Line == 0 {
+		return e.Path + ": " + e.Text
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", e.Path, e.Line, e.Column, e.Text)
+}
+
+// fieldError is what is wrong with a field; where it stands in the file is found afterwards.
+type fieldError struct{ field, text string }
+
+func fieldf(field, format string, args ...any) *fieldError {
+	return &fieldError{field, fmt.Sprintf(format, args...)}
+}
+
+// signatureFile is one file of signatures.
+type signatureFile struct {
+	Rank       int         `yaml:"rank"`
+	Signatures []Signature `yaml:"signatures"`
+	Harmless   []Line      `yaml:"harmless"`
+	Healthy    []Line      `yaml:"healthy"`
+	Trouble    []Line      `yaml:"trouble"`
+	Context    []Line      `yaml:"context"`
+}
+
+// Base is what is known of texts: the signatures in the order of causes, and the lines that are no faults.
+type Base struct {
+	signatures                          []Signature
+	harmless, healthy, trouble, context []Line
+}
+
+// Embedded is what boxdoctor brings along. It is read on first use, so that starting boxdoctor costs nothing. A malformed
+// file is a programming error that the package's test catches.
+var Embedded = sync.OnceValue(func() *Base {
+	b := &Base{}
+	if err := b.readAll(files, "data/signatures", (*Signature).complete); err != nil {
+		panic(err)
+	}
+	return b
+})
+
+// readAll adds the files of a folder, in order of their names; extra says what else a signature needs there.
+func (b *Base) readAll(fsys fs.FS, dir string, extra func(*Signature) error) error {
+	names, err := fs.Glob(fsys, path.Join(dir, "*.yaml"))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		text, err := fs.ReadFile(fsys, name)
+		if err == nil {
+			err = b.add(name, text, extra)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// add takes a whole file, or nothing of it.
+func (b *Base) add(name string, text []byte, extra func(*Signature) error) error {
+	var f signatureFile
+	if err := decode(name, text, &f); err != nil {
+		return err
+	}
+	if where, err := f.compile(b, extra); err != nil {
+		return located(name, text, where, err)
+	}
+	b.signatures = append(b.signatures, f.Signatures...)
+	slices.SortStableFunc(b.signatures, inCausalOrder)
+	b.harmless, b.healthy = append(b.harmless, f.Harmless...), append(b.healthy, f.Healthy...)
+	b.trouble, b.context = append(b.trouble, f.Trouble...), append(b.context, f.Context...)
+	return nil
+}
+
+// inCausalOrder puts causes before symptoms, and earlier causes before later ones.
+func inCausalOrder(x, y Signature) int {
+	return cmp.Or(strings.Compare(string(x.Role), string(y.Role)), cmp.Compare(x.Rank, y.Rank))
+}
+
+// compile checks every entry; where is the path of the bad one in the file.
+func (f *signatureFile) compile(b *Base, extra func(*Signature) error) (where string, bad *fieldError) {
+	seen := map[string]bool{}
+	for _, s := range b.signatures {
+		seen[s.ID] = true
+	}
+	for i := range f.Signatures {
+		s := &f.Signatures[i]
+		where = fmt.Sprintf("$.signatures[%d]", i)
+		if bad = s.compile(f.Rank); bad != nil {
+			return where, bad
+		}
+		if err := extra(s); err != nil {
+			return where, fieldf("id", "%v", err)
+		}
+		if seen[s.ID] {
+			return where, fieldf("id", "signature %s is there already", s.ID)
+		}
+		seen[s.ID] = true
+	}
+	for name, lines := range map[string][]Line{"harmless": f.Harmless, "healthy": f.Healthy, "trouble": f.Trouble, "context": f.Context} {
+		for i := range lines {
+			if bad = lines[i].compile(); bad != nil {
+				return fmt.Sprintf("$.%s[%d]", name, i), bad
+			}
+		}
+	}
+	return "", nil
+}
+
+// decode reads YAML strictly: unknown and double keys are errors, with their place.
+func decode(name string, text []byte, into any) error {
+	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(into)
+	var at yaml.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &at) && at.GetToken() != nil:
+		p := at.GetToken().Position
+		return &FileError{name, p.Line, p.Column, at.GetMessage()}
+	}
+	return &FileError{Path: name, Text: strings.TrimSpace(err.Error())}
+}
+
+// located finds the place of a field in the text of a file; the entry's own place when the field is left out.
+func located(name string, text []byte, entry string, bad *fieldError) error {
+	e := &FileError{Path: name, Text: bad.text}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return e
+	}
+	for _, p := range []string{entry + "." + bad.field, entry} {
+		where, err := yaml.PathString(p)
+		if err != nil {
+			continue
+		}
+		if node, err := where.FilterFile(file); err == nil && node != nil {
+			at := start(node)
+			e.Line, e.Column = at.Line, at.Column
+			break
+		}
+	}
+	return e
+}
+
+// start is where a node begins; a mapping's own token is its first colon.
+func start(n ast.Node) *token.Position {
+	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
+		n = m.Values[0].Key
+	}
+	return n.GetToken().Position
+}
