@@ -7,6 +7,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/packages"
 	"github.com/boxdoctor/boxdoctor/internal/version"
 )
 
@@ -68,16 +69,11 @@ func adviseDevel(v finding.Verdict, f *facts.Facts, devel string) finding.Verdic
 
 // listCommand shows what the repositories offer beside a package that cannot be had.
 func listCommand(f *facts.Facts, pkg string) string {
-	switch m := f.Guest.System.Or(facts.System{}).Manager; m {
-	case "apt":
-		return "apt-cache policy " + pkg
-	case "zypper":
-		return "zypper search -s --match-exact " + assess.PackageName(pkg)
-	case "pacman":
-		return "pacman -Si " + pkg
-	default:
-		return "sudo " + m + " --showduplicates list kernel-devel"
+	m, _ := packages.Of(f.Guest.System.Or(facts.System{}).Manager)
+	if m.List == nil {
+		return ""
 	}
+	return m.List(pkg)
 }
 
 // otherDevel says what is there instead, which is what confuses people (rows K2, K5, K8).
@@ -112,16 +108,8 @@ func installedVersions(f *facts.Facts, name string) []string {
 
 // installCommand is how a person installs a package in this guest.
 func installCommand(f *facts.Facts, pkg string) string {
-	switch m := f.Guest.System.Or(facts.System{}).Manager; m {
-	case "apt":
-		return "sudo apt-get install " + pkg
-	case "pacman":
-		return "sudo pacman -S " + pkg
-	case "":
-		return ""
-	default:
-		return "sudo " + m + " install " + pkg
-	}
+	m, _ := packages.Of(f.Guest.System.Or(facts.System{}).Manager)
+	return m.InstallByHand(pkg)
 }
 
 var _ = register(Check{

@@ -7,7 +7,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
-	"github.com/boxdoctor/boxdoctor/internal/version"
+	"github.com/boxdoctor/boxdoctor/internal/packages"
 )
 
 var lockNeeds = with(facts.KeyLocks, facts.KeyResolve, facts.KeyPackages)
@@ -52,11 +52,11 @@ func lockEval(kinds ...string) func(*facts.Facts) finding.Verdict {
 		if len(entries) == 0 {
 			return finding.Passf("none")
 		}
-		packages, err := assess.NeededPackages(f)
+		needed, err := assess.NeededPackages(f)
 		if err != nil {
 			return finding.Cannot(err)
 		}
-		for _, p := range packages {
+		for _, p := range needed {
 			if blocking := ofKinds(assess.Blocking(f, p), kinds); len(blocking) > 0 {
 				return lockVerdict(f, p, blocking)
 			}
@@ -133,14 +133,14 @@ func adviseUnlock(v finding.Verdict, f *facts.Facts, pkg string, l facts.Lock) f
 	if l.Kind == facts.LockExcl || l.Kind == facts.LockPacman {
 		return v
 	}
-	packages := assess.TargetPackages(f)
-	if len(packages) == 0 && !assess.TargetKnown(f) {
+	targets := assess.TargetPackages(f)
+	if len(targets) == 0 && !assess.TargetKnown(f) {
 		return v.Advise("then see what the repositories offer and install it, and lock again", listCommand(f, pkg))
 	}
-	if len(packages) == 0 {
-		packages = []string{pkg}
+	if len(targets) == 0 {
+		targets = []string{pkg}
 	}
-	return v.Advise("then install, and lock again", installCommand(f, strings.Join(packages, " ")))
+	return v.Advise("then install, and lock again", installCommand(f, strings.Join(targets, " ")))
 }
 
 func lockWords(kind string, n int) string {
@@ -155,32 +155,10 @@ func lockWords(kind string, n int) string {
 	return what
 }
 
-// unlockCommand is what a person types; entries start with the epoch in yum's list, so a pattern is needed.
+// unlockCommand is what a person types.
 func unlockCommand(manager string, l facts.Lock, pkg string) string {
-	name := assess.PackageName(pkg)
-	if lock, err := version.ParseLock(l.Entry, version.DNF); err == nil && name == pkg && l.Kind == facts.LockDNF {
-		name = lock.Name // a kernel that no package is for: the entry says the name
-	} else if lock, err := version.ParseLock(l.Entry, version.Yum); err == nil && name == pkg && l.Kind == facts.LockYum {
-		name = lock.Name
-	}
-	switch l.Kind {
-	case facts.LockYum:
-		return "sudo yum versionlock delete '*:" + name + "-*'"
-	case facts.LockDNF:
-		return "sudo dnf versionlock delete " + name
-	case facts.LockDNF5:
-		return "sudo dnf5 versionlock delete " + name
-	case facts.LockExcl:
-		if manager == "dnf5" {
-			return "sudo dnf5 '--setopt=disable_excludes=*' install " + pkg
-		}
-		return "sudo " + manager + " --disableexcludes=all install " + pkg
-	case facts.LockApt:
-		return "sudo apt-mark unhold " + l.Entry
-	case facts.LockZypper:
-		return "sudo zypper removelock " + name
-	}
-	return "sudo pacman -S " + name + "   # answer yes to the question about IgnorePkg"
+	m, _ := packages.Of(manager)
+	return m.Unlock(l, assess.PackageName(pkg), pkg)
 }
 
 var _ = register(Check{

@@ -10,6 +10,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 	"github.com/boxdoctor/boxdoctor/internal/knowledge"
+	"github.com/boxdoctor/boxdoctor/internal/packages"
 )
 
 var _ = register(Check{
@@ -155,16 +156,8 @@ func usesHost(r facts.Repo, host string) bool {
 }
 
 func makeCache(f *facts.Facts) string {
-	switch m := f.Guest.System.Or(facts.System{}).Manager; m {
-	case "apt":
-		return "sudo apt-get update"
-	case "zypper":
-		return "sudo zypper refresh"
-	case "pacman":
-		return "sudo pacman -Syy"
-	default:
-		return "sudo " + m + " makecache"
-	}
+	m, _ := packages.Of(f.Guest.System.Or(facts.System{}).Manager)
+	return m.Refresh
 }
 
 func oneLine(s string) string {

@@ -3,6 +3,7 @@ package fixes
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -230,7 +231,7 @@ func planRemovePackages(in Input) ([]action.Action, error) {
 		names = append(names, p.Name)
 	}
 	tr := transaction{in: in, name: "remove " + strings.Join(names, " ")}
-	tr.commands = [][]string{append(removeCommand(manager(in)), names...)}
+	tr.commands = [][]string{append(slices.Clone(packageManager(in).Remove), names...)}
 	return tr.actions(), nil
 }
 
@@ -245,18 +246,6 @@ func replaceable(in Input) error {
 		return err
 	}
 	return canBuild(in)
-}
-
-func removeCommand(manager string) []string {
-	switch manager {
-	case "apt":
-		return []string{"apt-get", "-y", "-o", "DPkg::Lock::Timeout=300", "remove"}
-	case "zypper":
-		return []string{"zypper", "--non-interactive", "remove"}
-	case "pacman":
-		return []string{"pacman", "-R", "--noconfirm"}
-	}
-	return []string{manager, "-y", "remove"}
 }
 
 var _ = register(Fix{

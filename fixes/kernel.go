@@ -9,6 +9,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/packages"
 	"github.com/boxdoctor/boxdoctor/internal/version"
 )
 
@@ -80,10 +81,10 @@ func planTarget(in Input, k facts.Kernel, t assess.Target) ([]action.Action, err
 	want := t.Packages(k, names)
 	if files := offlineFor(in, t.Release); len(files) > 0 {
 		tr.uploads = files
-		tr.commands = append(tr.commands, installFiles(manager(in), remotes(tr, files)))
+		tr.commands = append(tr.commands, packageManager(in).InstallFiles(remotes(tr, files), offline(in)))
 	} else if len(want) > 0 {
 		tr.refresh = true
-		tr.commands = append(tr.commands, install(manager(in), hasExclude(assess.BlockingAny(in.Facts, want)), want...))
+		tr.commands = append(tr.commands, packageManager(in).Install(packages.Install{Names: want, LiftExcludes: hasExclude(assess.BlockingAny(in.Facts, want))}))
 	}
 	tr.blocks = withKernelLocks(in, t, names, assess.BlockingAny(in.Facts, want))
 	if t.Release != k.Running {
@@ -154,7 +155,7 @@ func planArch(in Input, k facts.Kernel) ([]action.Action, error) {
 	}
 	tr := transaction{in: in, name: "install " + names.Devel}
 	if slices.Contains(in.Facts.Guest.Resolve.Or(facts.Resolve{}).DevelFor, k.Running) {
-		tr.commands = [][]string{install("pacman", false, names.Devel)}
+		tr.commands = [][]string{packageManager(in).Install(packages.Install{Names: []string{names.Devel}})}
 		return tr.actions(), nil
 	}
 	if in.NoReboot {

@@ -8,6 +8,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/knowledge"
+	"github.com/boxdoctor/boxdoctor/internal/packages"
 	"github.com/boxdoctor/boxdoctor/internal/version"
 )
 
@@ -33,27 +34,35 @@ func planTools(in Input) ([]action.Action, error) {
 	if len(missing) == 0 || !ok {
 		return nil, nil
 	}
-	var packages []string
+	var names []string
 	for _, tool := range missing {
-		packages = append(packages, fam.Tools[tool])
+		names = append(names, fam.Tools[tool])
 	}
-	tr := transaction{in: in, name: "install the build tools", blocks: toolLocks(in, packages)}
-	tr.uploads = toolFiles(in, packages)
-	rest := slices.DeleteFunc(slices.Clone(packages), func(name string) bool { return hasFile(tr.uploads, name) })
+	tr := transaction{in: in, name: "install the build tools", blocks: toolLocks(in, names)}
+	tr.uploads = toolFiles(in, names)
+	rest := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return hasFile(tr.uploads, name) })
 	if len(tr.uploads) > 0 {
-		tr.commands = append(tr.commands, installFiles(manager(in), remotes(tr, tr.uploads)))
+		tr.commands = append(tr.commands, packageManager(in).InstallFiles(remotes(tr, tr.uploads), offline(in)))
 	}
 	if len(rest) > 0 {
 		tr.refresh = true
-		tr.commands = append(tr.commands, install(manager(in), hasExclude(tr.blocks), rest...))
+		tr.commands = append(tr.commands, packageManager(in).Install(packages.Install{Names: rest, LiftExcludes: hasExclude(tr.blocks), Lenient: true}))
 	}
 	return tr.actions(), nil
 }
 
+// offline tells that no repository answers, as far as the guest was asked: package files must then bring all that
+// they depend on.
+func offline(in Input) bool {
+	res := in.Facts.Guest.Resolve.Or(facts.Resolve{})
+	return len(res.DevelFor)+len(res.Kernels) == 0 &&
+		!slices.ContainsFunc(res.Candidates, func(c facts.Candidate) bool { return c.State == facts.CandAvailable || c.State == facts.CandFiltered })
+}
+
 // toolFiles are the files of --packages to install for the tools, when one of the tools is among them: with it come
 // all that it may depend on, but no other kernel.
-func toolFiles(in Input, packages []string) []PackageFile {
-	if !slices.ContainsFunc(packages, func(name string) bool { return hasFile(in.Packages, name) }) {
+func toolFiles(in Input, tools []string) []PackageFile {
+	if !slices.ContainsFunc(tools, func(name string) bool { return hasFile(in.Packages, name) }) {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(in.Packages), func(p PackageFile) bool {
@@ -88,9 +97,9 @@ func filePackage(p PackageFile) string {
 
 // toolLocks are locks on the tools themselves, and on kernel-headers, which gcc's C library headers depend
 // on: a lock on a version that no repository holds makes gcc itself uninstallable.
-func toolLocks(in Input, packages []string) []facts.Lock {
+func toolLocks(in Input, tools []string) []facts.Lock {
 	locks := in.Facts.Guest.Locks.Or(facts.Locks{})
-	names := append(slices.Clone(packages), "glibc-devel", "glibc-headers", "cpp")
+	names := append(slices.Clone(tools), "glibc-devel", "glibc-headers", "cpp")
 	running := in.Facts.Guest.Kernel.Or(facts.Kernel{}).Running
 	if n, err := assess.NamesFor(in.Facts, running); err == nil && headersMissing(in, n) {
 		names = append(names, n.Kernel.Headers)

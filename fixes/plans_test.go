@@ -33,8 +33,8 @@ func same(*Input) {}
 
 func hopeful(in *Input) { in.Hopeful = true }
 
-// packages is --packages with these files.
-func packages(names ...string) func(*Input) {
+// folder is --packages with these files.
+func folder(names ...string) func(*Input) {
 	return func(in *Input) {
 		for _, n := range names {
 			in.Packages = append(in.Packages, PackageFile{Path: "files/" + n, Size: 10, SHA256: strings.Repeat("c", 64)})
@@ -221,14 +221,14 @@ var situations = []struct {
 	// Defect 7: only tools are missing, and the folder holds some of them.
 	{"offline-tools", assesstest.CentOS7, func(f *facts.Facts) {
 		f.Guest.Tools = facts.Known(facts.Tools{Path: map[string]string{"tar": "/bin/tar", "perl": "/bin/perl", "bzip2": "/bin/bzip2"}})
-	}, packages("gcc-4.8.5-44.el7.x86_64.rpm", "cpp-4.8.5-44.el7.x86_64.rpm", "make-3.82-24.el7.x86_64.rpm", "kernel-headers-3.10.0-1160.119.1.el7.x86_64.rpm",
+	}, folder("gcc-4.8.5-44.el7.x86_64.rpm", "cpp-4.8.5-44.el7.x86_64.rpm", "make-3.82-24.el7.x86_64.rpm", "kernel-headers-3.10.0-1160.119.1.el7.x86_64.rpm",
 		"kernel-devel-3.10.0-1.el7.x86_64.rpm"), "tools.install kernel.devel"},
 	{"offline-tools-in-part", assesstest.Debian12, func(f *facts.Facts) {
 		f.Guest.Tools = facts.Known(facts.Tools{Path: map[string]string{"tar": "/bin/tar", "perl": "/bin/perl", "bzip2": "/bin/bzip2"}})
-	}, packages("make_4.3-4.1_amd64.deb"), "tools.install"},
+	}, folder("make_4.3-4.1_amd64.deb"), "tools.install"},
 	{"offline-files-that-fit-nothing", assesstest.Rocky9, on(assesstest.NoHeaders, offers([]string{rockyRun}, []string{rockyRun}), func(f *facts.Facts) {
 		f.Guest.Tools = facts.Known(facts.Tools{Path: map[string]string{"tar": "/bin/tar"}})
-	}), packages("it's odd.rpm", "bison-3.7.4-5.el9.x86_64.rpm"), "kernel.devel tools.install"},
+	}), folder("it's odd.rpm", "bison-3.7.4-5.el9.x86_64.rpm"), "kernel.devel tools.install"},
 	// Defect 14: without an ISO nothing is hoped for, so that it is told before anything is changed.
 	{"iso-missing-even-in-hope", assesstest.CentOS7, on(assesstest.NoHeaders, func(f *facts.Facts) {
 		assesstest.OldHost(f, "7.1.4")

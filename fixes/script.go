@@ -3,7 +3,6 @@ package fixes
 import (
 	_ "embed" // the shell library and the scripts
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -12,8 +11,8 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/knowledge"
+	"github.com/boxdoctor/boxdoctor/internal/packages"
 	"github.com/boxdoctor/boxdoctor/internal/shell"
-	"github.com/boxdoctor/boxdoctor/internal/version"
 )
 
 //go:embed scripts/lib.sh
@@ -64,14 +63,7 @@ func fileName(p string) string { return path.Base(strings.ReplaceAll(p, `\`, "/"
 
 // undo tells how a person goes back.
 func (t transaction) undo() string {
-	manager := t.in.Facts.Guest.System.Or(facts.System{}).Manager
-	how := "sudo " + manager + " history undo last"
-	switch manager {
-	case "apt":
-		how = "see /var/log/apt/history.log, then sudo apt-get remove what it installed"
-	case "pacman", "zypper":
-		how = "see the log of " + manager + ", then remove what it installed"
-	}
+	how := packageManager(t.in).Undo
 	if len(t.blocks) > 0 {
 		how += "; lock files as they were: " + action.BackupRoot + "/" + t.in.RunID
 	}
@@ -190,10 +182,7 @@ func (t transaction) writeAfter(b *strings.Builder, file string, entries []facts
 		return
 	}
 	content := t.content(file)
-	after := relockLines(content, entries, t.relock)
-	if entries[0].Kind == facts.LockDNF5 {
-		after = relockTOML(content, t.relock)
-	}
+	after := packages.Relock(content, entries, t.relock)
 	if after == content {
 		return
 	}
@@ -215,116 +204,13 @@ func validUntil(in Input) []string {
 	return nil
 }
 
-// releaseOf is the release that a lock's package gets: the name in a list of dnf or dnf5 may be a glob.
-func releaseOf(name string, to map[string]string) string {
-	if to[name] != "" {
-		return to[name]
-	}
-	for n, release := range to { // all of them get the same release
-		if version.Glob(name, n) {
-			return release
-		}
-	}
-	return ""
-}
-
-// relockLines pins the entries' packages to their new releases, in the form that the line had. A line that excludes
-// a version (!) stays as it is.
-func relockLines(content string, entries []facts.Lock, to map[string]string) string {
-	lines := strings.Split(content, "\n")
-	for _, e := range entries {
-		dialect := version.DNF
-		if e.Kind == facts.LockYum {
-			dialect = version.Yum
-		}
-		lock, err := version.ParseLock(e.Entry, dialect)
-		release := releaseOf(lock.Name, to)
-		if err != nil || lock.Exclude || release == "" || e.Line < 1 || e.Line > len(lines) {
-			continue
-		}
-		lines[e.Line-1] = newEntry(lock, dialect, release)
-	}
-	return strings.Join(withoutTwins(lines, to), "\n")
-}
-
-// withoutTwins: two locked kernels become one and the same line, which is needed only once.
-func withoutTwins(lines []string, to map[string]string) []string {
-	seen := map[string]bool{}
-	return slices.DeleteFunc(lines, func(line string) bool {
-		twin := seen[line] && slices.ContainsFunc(slices.Collect(maps.Values(to)), func(release string) bool { return strings.Contains(line, release) })
-		seen[line] = true
-		return twin
-	})
-}
-
-func newEntry(l version.Lock, d version.Dialect, release string) string {
-	if d == version.Yum {
-		return "0:" + l.Name + "-" + release + ".*"
-	}
-	return l.Name + "-0:" + release + ".*"
-}
-
-// relockTOML replaces the evr of the named packages in dnf5's versionlock.toml.
-func relockTOML(content string, to map[string]string) string {
-	lines := strings.Split(content, "\n")
-	name, key := "", ""
-	for i, line := range lines {
-		k, v, ok := strings.Cut(line, "=")
-		value := strings.Trim(strings.TrimSpace(v), `"'`)
-		switch k = strings.TrimSpace(k); {
-		case strings.HasPrefix(strings.TrimSpace(line), "[[packages]]"):
-			name, key = "", ""
-		case !ok:
-		case k == "name":
-			name = value
-		case k == "key":
-			key = value
-		case k == "value" && key == "evr" && releaseOf(name, to) != "":
-			lines[i] = `value = "` + releaseOf(name, to) + `"`
-		}
-	}
-	return strings.Join(lines, "\n")
-}
-
-// install is the command that installs packages by name. excludes says that an exclude hides one of them:
-// it is lifted for this one command.
-func install(manager string, excludes bool, packages ...string) []string {
-	var cmd []string
-	switch manager {
-	case "apt":
-		return append([]string{"apt-get", "-y", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confold", "install", "--no-install-recommends"}, packages...)
-	case "zypper":
-		return append([]string{"zypper", "--non-interactive", "install", "--oldpackage"}, packages...)
-	case "pacman":
-		return append([]string{"pacman", "-S", "--noconfirm", "--needed"}, packages...)
-	case "dnf5":
-		cmd = []string{"dnf5", "-y"}
-		if excludes {
-			cmd = append(cmd, "--setopt=disable_excludes=*")
-		}
-	default:
-		cmd = []string{manager, "-y"}
-		if excludes {
-			cmd = append(cmd, "--disableexcludes=all")
-		}
-	}
-	return append(append(cmd, "install"), packages...)
-}
-
-// installFiles is the command that installs uploaded package files.
-func installFiles(manager string, files []string) []string {
-	switch manager {
-	case "apt":
-		return append([]string{"apt-get", "-y", "install", "--no-install-recommends"}, files...)
-	case "pacman":
-		return append([]string{"pacman", "-U", "--noconfirm"}, files...)
-	case "yum":
-		return append([]string{"yum", "-y", "--disablerepo=*", "localinstall"}, files...)
-	}
-	return install(manager, false, files...)
-}
-
 // hasExclude tells whether one of the locks is an exclude.
 func hasExclude(ls []facts.Lock) bool {
 	return slices.ContainsFunc(ls, func(l facts.Lock) bool { return l.Kind == facts.LockExcl })
+}
+
+// packageManager is the guest's.
+func packageManager(in Input) packages.Manager {
+	m, _ := packages.Of(manager(in))
+	return m
 }

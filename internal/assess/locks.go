@@ -5,11 +5,9 @@ import (
 	"strings"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/packages"
 	"github.com/boxdoctor/boxdoctor/internal/version"
 )
-
-// dialects of the lock lists that are lines of text.
-var dialects = map[string]version.Dialect{facts.LockYum: version.Yum, facts.LockDNF: version.DNF}
 
 // PluginOn tells whether the program that reads a kind of lock is there and honours it. A list whose plugin
 // is off or not installed locks nothing; dnf reads only its own list, even when yum is a link to it.
@@ -39,43 +37,34 @@ func Blocking(f *facts.Facts, pkg string) []facts.Lock {
 	for _, e := range locks.Entries {
 		switch {
 		case !PluginOn(locks, manager, e.Kind):
-		case e.Kind == facts.LockYum || e.Kind == facts.LockDNF:
+		case e.Kind == facts.LockYum || e.Kind == facts.LockDNF || e.Kind == facts.LockDNF5:
 			lists[e.Kind] = append(lists[e.Kind], e)
-		case e.Kind == facts.LockDNF5:
-			if tomlBlocks(locks, e, pkg) {
-				out = append(out, e)
-			}
 		case single(e, pkg), e.Kind == facts.LockApt && namedByApt(f, e, pkg):
 			out = append(out, e)
 		}
 	}
 	for kind, entries := range lists {
-		out = append(out, listBlocks(entries, dialects[kind], pkg)...)
+		out = append(out, listBlocks(locks, kind, entries, pkg)...)
 	}
 	return out
 }
 
-// listBlocks judges a whole list: an entry that names this version allows it, whatever the others say.
-func listBlocks(entries []facts.Lock, d version.Dialect, pkg string) []facts.Lock {
-	nevra, err := version.ParseNEVRA(pkg)
+// listBlocks judges a whole list of rpm packages.
+func listBlocks(l facts.Locks, kind string, entries []facts.Lock, pkg string) []facts.Lock {
+	p, err := version.ParseNEVRA(pkg)
 	if err != nil {
 		return nil
 	}
-	var parsed []version.Lock
-	from := map[string]facts.Lock{}
-	for _, e := range entries {
-		l, err := version.ParseLock(e.Entry, d)
-		if err != nil {
-			continue // the package manager cannot make use of the line either
+	if d, ok := packages.Dialect(kind); ok {
+		return packages.ListBlocks(entries, d, p)
+	}
+	for _, f := range l.Files {
+		if f.Path == entries[0].File {
+			return packages.TOMLBlocks(f.Content, entries, p)
 		}
-		parsed = append(parsed, l)
-		from[l.Raw] = e
 	}
-	var out []facts.Lock
-	for _, l := range version.Blocked(parsed, nevra) {
-		out = append(out, from[l.Raw])
-	}
-	return out
+	// the file itself was not kept: the entries' names must do
+	return slices.DeleteFunc(entries, func(e facts.Lock) bool { return !version.Glob(e.Entry, p.Name) })
 }
 
 // single judges kinds in which every entry stands for itself.
@@ -90,51 +79,6 @@ func single(e facts.Lock, pkg string) bool {
 		return held(e.Entry) == pkg
 	}
 	return false
-}
-
-// tomlBlocks judges one entry of dnf5's versionlock.toml: it blocks every version but the one that its
-// conditions on evr name. Names may be globs.
-func tomlBlocks(l facts.Locks, e facts.Lock, pkg string) bool {
-	n, err := version.ParseNEVRA(pkg)
-	if err != nil || !version.Glob(e.Entry, n.Name) {
-		return false
-	}
-	for _, f := range l.Files {
-		if f.Path == e.File {
-			return !slices.ContainsFunc(conditions(f.Content, e.Line), func(evr string) bool { return sameEVR(evr, n) })
-		}
-	}
-	return true
-}
-
-// conditions are the evr values after a line, up to the next package.
-func conditions(content string, line int) []string {
-	lines := strings.Split(content, "\n")
-	var out []string
-	key := ""
-	for _, l := range lines[min(line, len(lines)):] {
-		k, v, _ := strings.Cut(l, "=")
-		v = strings.Trim(strings.TrimSpace(v), `"'`)
-		switch strings.TrimSpace(k) {
-		case "[[packages]]":
-			return out
-		case "key":
-			key = v
-		case "value":
-			if key == "evr" {
-				out = append(out, v)
-			}
-		}
-	}
-	return out
-}
-
-func sameEVR(text string, n version.NEVRA) bool {
-	_, vr, found := strings.Cut(text, ":")
-	if !found {
-		vr = text
-	}
-	return version.Glob(vr, n.Version+"-"+n.Release) || version.Glob(vr, n.Version)
 }
 
 // namedByApt tells whether apt itself said that installing the package would change this held one.
@@ -183,7 +127,7 @@ func Concerns(f *facts.Facts, e facts.Lock, name string) bool {
 	if !PluginOn(locks, manager, e.Kind) {
 		return false
 	}
-	if d, list := dialects[e.Kind]; list {
+	if d, list := packages.Dialect(e.Kind); list {
 		l, err := version.ParseLock(e.Entry, d)
 		return err == nil && l.Concerns(name)
 	}

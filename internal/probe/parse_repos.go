@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/packages"
 )
 
 func parseRepos(b body) (facts.Repos, error) {
@@ -48,32 +49,32 @@ func reposOf(path, text string) []facts.Repo {
 // iniRepos reads a .repo file of yum, dnf or zypper.
 func iniRepos(path, text string) []facts.Repo {
 	out := []facts.Repo{}
-	for _, e := range parseIni(text) {
-		if e.section == "" || e.section == "main" {
+	for _, e := range packages.ParseINI(Clean(text)) {
+		if e.Section == "" || e.Section == "main" {
 			continue
 		}
-		if n := len(out); n == 0 || out[n-1].ID != e.section {
-			out = append(out, facts.Repo{ID: e.section, File: path, Enabled: true})
+		if n := len(out); n == 0 || out[n-1].ID != e.Section {
+			out = append(out, facts.Repo{ID: e.Section, File: path, Enabled: true})
 		}
 		repoValue(&out[len(out)-1], e)
 	}
 	return out
 }
 
-func repoValue(r *facts.Repo, e iniEntry) {
-	switch strings.ToLower(e.key) {
+func repoValue(r *facts.Repo, e packages.Entry) {
+	switch strings.ToLower(e.Key) {
 	case "name":
-		r.Name = e.text()
+		r.Name = e.Text()
 	case "enabled":
-		r.Enabled = truth(e.text(), true)
+		r.Enabled = packages.Truth(e.Text(), true)
 	case "baseurl":
-		if len(e.values) > 0 {
-			r.BaseURL = withoutLogin(e.values[0].text)
+		if len(e.Words) > 0 {
+			r.BaseURL = withoutLogin(e.Words[0].Text)
 		}
 	case "mirrorlist", "metalink":
-		r.MirrorList = withoutLogin(e.text())
+		r.MirrorList = withoutLogin(e.Text())
 	case "gpgcheck":
-		r.GPGCheck = e.text()
+		r.GPGCheck = e.Text()
 	}
 }
 
@@ -125,7 +126,7 @@ func aptStanzas(path, text string) []facts.Repo {
 				break
 			}
 			r := facts.Repo{ID: suite, Name: strings.TrimSpace(stanza["types"] + " " + stanza["components"]), File: path,
-				Enabled: truth(stanza["enabled"], true), BaseURL: withoutLogin(uris[0])}
+				Enabled: packages.Truth(stanza["enabled"], true), BaseURL: withoutLogin(uris[0])}
 			if v := stanza["trusted"]; v != "" {
 				r.GPGCheck = "trusted=" + v
 			}
@@ -153,23 +154,23 @@ func aptStanzas(path, text string) []facts.Repo {
 // pacmanRepos reads the sections of pacman.conf other than options.
 func pacmanRepos(path, text string) []facts.Repo {
 	out := []facts.Repo{}
-	for _, e := range parseIni(text) {
-		if e.section == "" || e.section == "options" {
+	for _, e := range packages.ParseINI(Clean(text)) {
+		if e.Section == "" || e.Section == "options" {
 			continue
 		}
-		if n := len(out); n == 0 || out[n-1].ID != e.section {
-			out = append(out, facts.Repo{ID: e.section, Name: e.section, File: path, Enabled: true})
+		if n := len(out); n == 0 || out[n-1].ID != e.Section {
+			out = append(out, facts.Repo{ID: e.Section, Name: e.Section, File: path, Enabled: true})
 		}
 		r := &out[len(out)-1]
-		switch e.key {
+		switch e.Key {
 		case "Server":
 			if r.BaseURL == "" {
-				r.BaseURL = withoutLogin(e.text())
+				r.BaseURL = withoutLogin(e.Text())
 			}
 		case "Include":
-			r.MirrorList = e.text()
+			r.MirrorList = e.Text()
 		case "SigLevel":
-			r.GPGCheck = e.text()
+			r.GPGCheck = e.Text()
 		}
 	}
 	return out

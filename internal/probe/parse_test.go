@@ -376,19 +376,6 @@ func TestOctalAndFields(t *testing.T) {
 	}
 }
 
-func TestZypperAndArchReleases(t *testing.T) {
-	got := zypperSearch(parseBody([]byte("=x 0\n|   | kernel-default-devel | package | 5.14.21-150500.55.39.1 | x86_64 | Update\n| i | kernel-default | package | 5.14.21-150500.53.2 | x86_64 | (System Packages)\n")).facts[0])
-	if d := cmp.Diff([]offer{{"5.14.21-150500.55.39-default", true}}, got, cmp.AllowUnexported(offer{})); d != "" {
-		t.Error(d)
-	}
-	got = pacmanPrint(parseBody([]byte("=x 0\n| linux-lts 6.6.30-1\n| linux-lts-headers 6.6.30-1\n| linux-zen 6.9.1.zen1-1\n| linux 6.9.arch1-1\n| zlib 1\n")).facts[0])
-	want := []offer{{"6.6.30-1-lts", false}, {"6.6.30-1-lts", true}, {"6.9.1-zen1-1", false}, {"6.9-arch1-1", false}}
-	want[2].release = "6.9.1-zen1-1"
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(offer{})); d != "" {
-		t.Error(d)
-	}
-}
-
 // FuzzSections: no section's parser panics or lets a control character through, whatever the guest prints.
 func FuzzSections(f *testing.F) {
 	names := []string{}
