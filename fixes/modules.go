@@ -71,6 +71,9 @@ func planLoad(in Input) ([]action.Action, error) {
 	if !guest || !sf {
 		return nil, nil
 	}
+	if sys, err := in.Facts.Guest.System.Get(); err == nil && !sys.PCIDevice {
+		return nil, errors.New("vboxguest loads only where VirtualBox's device is (PCI 80ee:cafe), and this machine has none: run the guest in VirtualBox (modules.device)")
+	}
 	return []action.Action{action.Job{Name: "load the modules", Lib: lib, Script: loadScript, Timeout: time.Minute,
 		Undo: "sudo rm -f /etc/modules-load.d/vboxsf.conf"}}, nil
 }

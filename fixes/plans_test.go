@@ -294,6 +294,9 @@ var situations = []struct {
 	{"rebuild", assesstest.CentOS7, on(assesstest.Unloaded, func(f *facts.Facts) {
 		assesstest.Edit(&f.Guest.Kernel, func(k *facts.Kernel) { k.Trees[0].Misc = nil })
 	}), same, "additions.rebuild modules.load"},
+	{"load-without-device", assesstest.CentOS7, on(assesstest.Unloaded, func(f *facts.Facts) {
+		assesstest.Edit(&f.Guest.System, func(s *facts.System) { s.PCIDevice, s.Product = false, "KVM" })
+	}), same, "modules.load"},
 	{"rebuild-without-rcvboxadd", assesstest.Arch, func(f *facts.Facts) {
 		assesstest.Edit(&f.Guest.Kernel, func(k *facts.Kernel) { k.Trees[0].InTree = nil })
 	}, same, "additions.rebuild"},

@@ -36,7 +36,10 @@ func run(m *testing.M) int {
 	if err := os.Setenv("BOXDOCTOR_LAB_RUN", filepath.Join(dir, "guests")); err != nil {
 		panic(err)
 	}
-	defer func() { _ = exec.Command("./lab/lab.sh", "stop-all").Run() }()
+	defer func() {
+		_ = exec.Command("./lab/lab.sh", "stop-all").Run()
+		_ = exec.Command("./vm/vm.sh", "stop-all").Run()
+	}()
 	return m.Run()
 }
 

@@ -4,20 +4,20 @@
 valid_name() { [[ $1 =~ ^[a-z][a-z0-9-]{0,30}$ ]] || die "bad guest name: $1"; }
 dir_of() {
 	valid_name "$1"
-	[ -d "$VM/run/$1" ] || die "no guest $1 (vm.sh start $1)"
-	echo "$VM/run/$1"
+	[ -d "$RUN/$1" ] || die "no guest $1 (vm.sh start $1)"
+	echo "$RUN/$1"
 }
 # lives NAME FILE: true if the process whose number is in FILE is that guest's own (a number may have been given away since)
 lives() {
 	local pid
-	pid=$(cat "$VM/run/$1/$2" 2>/dev/null) && [ -n "$pid" ] &&
-		{ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -q -e "$VM/run/$1/" -e "vm.sh _run $1 "
+	pid=$(cat "$RUN/$1/$2" 2>/dev/null) && [ -n "$pid" ] &&
+		{ tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -q -e "$RUN/$1/" -e "vm.sh _run $1 "
 }
 # end NAME FILE SIGNAL SECONDS: end that process, by its number
 end() {
 	local i
 	lives "$1" "$2" || return 0
-	kill "-$3" "$(cat "$VM/run/$1/$2")" 2>/dev/null || return 0
+	kill "-$3" "$(cat "$RUN/$1/$2")" 2>/dev/null || return 0
 	for i in $(seq 1 "$(($4 * 10))"); do
 		lives "$1" "$2" || return 0
 		sleep 0.1
@@ -47,8 +47,8 @@ cmd_start() {
 		locked cmd_image "$image"
 	fi
 	valid_name "$name"
-	dir=$VM/run/$name
-	mkdir -p "$VM/run"
+	dir=$RUN/$name
+	mkdir -p "$RUN"
 	mkdir "$dir" 2>/dev/null || die "$name exists already; vm.sh stop $name"
 	new_disk "$dir" "$image" "$base"
 	free_port >"$dir/port"
@@ -91,7 +91,7 @@ access() {
 
 # wire NAME: from the guest's port to QEMU's, in a process of its own, so that it can be cut
 wire() {
-	local dir=$VM/run/$1 i
+	local dir=$RUN/$1 i
 	setsid socat -lf "$dir/wire.log" "TCP-LISTEN:$(cat "$dir/port"),bind=127.0.0.1,reuseaddr,fork" "TCP:127.0.0.1:$(cat "$dir/inner")" </dev/null >/dev/null 2>&1 &
 	echo $! >"$dir/wire"
 	disown
@@ -104,12 +104,12 @@ wire() {
 # unwire NAME: every connection through it breaks at once
 unwire() {
 	lives "$1" wire || return 0
-	kill -KILL -- "-$(cat "$VM/run/$1/wire")" 2>/dev/null || true
+	kill -KILL -- "-$(cat "$RUN/$1/wire")" 2>/dev/null || true
 }
 
 # boot NAME: the process that is the guest's life, in the background
 boot() {
-	local dir=$VM/run/$1
+	local dir=$RUN/$1
 	setsid "$here/vm.sh" _run "$1" </dev/null >"$dir/qemu.log" 2>&1 &
 	echo $! >"$dir/run"
 	disown
@@ -118,7 +118,7 @@ boot() {
 # cmd__run NAME: QEMU, again and again until the guest powers off. A reboot ends it (-no-reboot) and a new one starts: under
 # software emulation the boot loader and the kernel start several times slower after a reset than in a new process.
 cmd__run() {
-	local name=$1 dir=$VM/run/$1 child='' i rc
+	local name=$1 dir=$RUN/$1 child='' i rc
 	trap '[ -z "$child" ] || kill -KILL "$child" 2>/dev/null; exit 0' TERM
 	for i in $(seq 1 50); do
 		say "boot $i"
@@ -134,7 +134,7 @@ cmd__run() {
 }
 
 machine() {
-	local name=$1 dir=$VM/run/$1
+	local name=$1 dir=$RUN/$1
 	rm -f "$dir/qmp"
 	exec qemu-system-x86_64 -nodefaults -no-user-config -machine pc -accel "${BOXDOCTOR_VM_ACCEL:-tcg,thread=multi}" -cpu max -smp 2 -m 1536 -no-reboot \
 		-display none -chardev "file,id=console,path=$dir/console.log,append=on" -serial chardev:console -monitor none -qmp "unix:$dir/qmp,server=on,wait=off" \
@@ -179,7 +179,7 @@ cmd_sick() {
 
 # qmp NAME COMMAND...: each a JSON object; prints the answers
 qmp() {
-	local dir=$VM/run/$1
+	local dir=$RUN/$1
 	shift
 	{
 		printf '%s\n' '{"execute":"qmp_capabilities"}' "$@"
@@ -242,11 +242,11 @@ cmd_list() {
 cmd_stop() {
 	local name=${1:?usage: vm.sh stop NAME}
 	valid_name "$name"
-	[ -d "$VM/run/$name" ] || return 0
+	[ -d "$RUN/$name" ] || return 0
 	end "$name" run TERM 5 || end "$name" run KILL 5 || die "$name: its process does not end"
 	end "$name" pid TERM 5 || end "$name" pid KILL 5 || die "$name: QEMU does not end"
 	unwire "$name"
-	rm -rf "${VM:?}/run/$name"
+	rm -rf "${RUN:?}/$name"
 }
 
 cmd_stop_all() {

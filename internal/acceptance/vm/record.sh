@@ -4,7 +4,6 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 vm=$here/vm.sh
-VM=${BOXDOCTOR_LAB:-/var/cache/boxdoctor-lab}/vm
 out=${1:?usage: record.sh FOLDER [RECORDING...]}
 shift
 mkdir -p "$out"
@@ -50,7 +49,7 @@ record() {
 put() {
 	local iso
 	iso=$("$here/../lab/lab.sh" iso "$2")
-	scp -q -F "$VM/run/$1/ssh_config" "$iso" "$1:/var/tmp/ga.iso"
+	timeout 300 "$vm" ssh "$1" 'cat >/var/tmp/ga.iso' <"$iso"
 }
 el="QEMU, Debian 12 userland as Rocky Linux 9.6, real dnf 4.14.0, rpm 4.18.0, kernel, GRUB 2 and Guest Additions; grubby is the lab's stand-in. There is no VirtualBox device."
 

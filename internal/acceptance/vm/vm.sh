@@ -6,6 +6,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 lab=$here/../lab/lab.sh
 OUTER=${BOXDOCTOR_LAB:-/var/cache/boxdoctor-lab}
 VM=$OUTER/vm
+RUN=${BOXDOCTOR_LAB_RUN:+$BOXDOCTOR_LAB_RUN-vm}
+RUN=${RUN:-$VM/run}
 
 usage() {
 	cat <<-'EOF'
@@ -13,7 +15,7 @@ usage() {
 
 		  install                        apt-get install what the lab needs on the outside (files: packages, ../lab/packages)
 		  kernel                         build the two small kernels and their rpm packages
-		  image [IMAGE]                  build a disk image (founding, current, healthy, stock; default founding)
+		  image [IMAGE...]               build disk images (founding, current, healthy, stock; default founding)
 		  start NAME [IMAGE] [--from SNAPSHOT] [CASE...]
 		                                 a new guest on a fresh overlay, wait for ssh; prints the path of its ssh_config
 		  sick NAME CASE...              make a running guest sick (cases: folder sick/)
@@ -25,12 +27,13 @@ usage() {
 		  save NAME SNAPSHOT             shut it down and keep its disk; for start --from
 		  list                           guests: name, port, pid, ssh_config
 		  stop NAME                      end a guest and remove what it left
-		  stop-all                       the same for every guest of this lab
+		  stop-all                       the same for every guest of that run
 		  help                           this text
 
 		install, kernel and image run as root. Everything is kept in $BOXDOCTOR_LAB/vm (default /var/cache/boxdoctor-lab/vm);
-		a guest's files are in run/NAME there: ssh_config, known_hosts, pid, console.log, qmp. QEMU runs with
-		$BOXDOCTOR_VM_ACCEL (default tcg).
+		a guest's files are in $BOXDOCTOR_LAB_RUN-vm/NAME (default $BOXDOCTOR_LAB/vm/run/NAME): ssh_config, known_hosts, pid,
+		console.log, qmp. Give a test run a BOXDOCTOR_LAB_RUN of its own: stop-all ends the guests of that folder only.
+		QEMU runs with $BOXDOCTOR_VM_ACCEL (default tcg).
 	EOF
 }
 
@@ -72,12 +75,22 @@ cmd_install() {
 	DEBIAN_FRONTEND=noninteractive timeout 900 apt-get install -qy --no-install-recommends "${names[@]}"
 }
 
-command=${1:-help}
-shift || true
-case $command in
-install) need_root; timed install cmd_install ;;
-kernel | image) need_root; locked "cmd_$command" "$@" ;;
-start | sick | ssh | wait | power-cycle | drop-link | save | list | stop | stop-all | _run) "cmd_${command//-/_}" "$@" ;;
-help | -h | --help) usage ;;
-*) usage >&2; exit 2 ;;
-esac
+images() {
+	local name
+	for name in "${@:-founding}"; do cmd_image "$name"; done
+}
+
+main() {
+	local command=${1:-help}
+	shift || true
+	case $command in
+	install) need_root; timed install cmd_install ;;
+	kernel) need_root; locked cmd_kernel ;;
+	image) need_root; locked images "$@" ;;
+	start | sick | ssh | wait | power-cycle | drop-link | save | list | stop | stop-all | _run) "cmd_${command//-/_}" "$@" ;;
+	help | -h | --help) usage ;;
+	*) usage >&2; exit 2 ;;
+	esac
+}
+# exit on the same line: bash reads nothing of this file afterwards, so an edit does not reach a guest that runs
+main "$@"; exit
