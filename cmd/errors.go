@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/nearest"
 	"github.com/boxdoctor/boxdoctor/internal/report"
 )
 
@@ -32,7 +33,7 @@ func (e *usageError) withHint(format string, args ...any) *usageError {
 // unknown is the usage error for a word that is in no list, with the nearest one that is.
 func unknown(kind, word string, known []string) *usageError {
 	e := usagef("unknown %s %q", kind, word)
-	if near := nearest(word, known); near != "" {
+	if near := nearest.Of(word, known); near != "" {
 		return e.withHint("Did you mean %s?", near)
 	}
 	return e

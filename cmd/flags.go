@@ -11,6 +11,7 @@ import (
 
 	"github.com/boxdoctor/boxdoctor/checks"
 	"github.com/boxdoctor/boxdoctor/internal/engine"
+	"github.com/boxdoctor/boxdoctor/internal/nearest"
 	"github.com/boxdoctor/boxdoctor/internal/report"
 	"github.com/boxdoctor/boxdoctor/internal/shell"
 	"github.com/boxdoctor/boxdoctor/internal/version"
@@ -227,7 +228,7 @@ func (f *outputFlags) validate() (err error) {
 
 func unknownFormat(flag, format string) error {
 	e := usagef("%s: %v", flag, &report.UnknownFormatError{Format: format})
-	if near := nearest(format, report.Formats()); near != "" {
+	if near := nearest.Of(format, report.Formats()); near != "" {
 		return e.withHint("Did you mean %s?", near)
 	}
 	return e

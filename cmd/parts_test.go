@@ -9,7 +9,6 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,32 +30,6 @@ func withInput(s *term.Streams, in string) *term.Streams {
 	fresh, _, _ := term.Test(in)
 	fresh.Out, fresh.Err, fresh.InTTY, fresh.ErrTTY = s.Out, s.Err, s.InTTY, s.ErrTTY
 	return fresh
-}
-
-func TestNearest(t *testing.T) {
-	words := []string{"check", "fix", "demo", "list", "explain", "version", "completion"}
-	for in, want := range map[string]string{
-		"chekc": "check", "chek": "check", "fxi": "fix", "verison": "version", "lsit": "list", "explian": "explain",
-		"complete": "completion", "web": "", "kubernetes": "", strings.Repeat("x", 500): "",
-	} {
-		if got := nearest(in, words); got != want {
-			t.Errorf("nearest(%.20q) = %q, want %q", in, got, want)
-		}
-	}
-	if got := nearest("a", nil); got != "" {
-		t.Errorf("nearest of nothing = %q", got)
-	}
-}
-
-func FuzzSlips(f *testing.F) {
-	f.Add("check", "chekc")
-	f.Add("", "é")
-	f.Fuzz(func(t *testing.T, a, b string) {
-		d, back := slips([]rune(a), []rune(b)), slips([]rune(b), []rune(a))
-		if d != back || d < 0 || (d == 0) != (string([]rune(a)) == string([]rune(b))) && d != math.MaxInt {
-			t.Errorf("slips(%q, %q) = %d and %d", a, b, d, back)
-		}
-	})
 }
 
 // Soft and Hard end in this order, each once told, and nothing is left running.

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/boxdoctor/boxdoctor/internal/nearest"
 	"github.com/boxdoctor/boxdoctor/internal/term"
 )
 
@@ -28,7 +29,7 @@ func newRoot(a *app) *cobra.Command {
 		RunE: check.RunE,
 	}
 	root.Flags().AddFlagSet(check.Flags())
-	root.AddCommand(check, newFixCmd(a, a.runFix), newDemoCmd(a, a.runDemo), newListCmd(a), newExplainCmd(a),
+	root.AddCommand(check, newFixCmd(a, a.runFix), newDemoCmd(a, a.runDemo), newListCmd(a), newExplainCmd(a), newProvisionCmd(a, a.runProvision),
 		newVersionCmd(a), newCompletionCmd(a))
 	root.SetHelpCommand(newHelpCmd(a))
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -75,7 +76,7 @@ func noWords(c *cobra.Command, args []string) error {
 func flagError(c *cobra.Command, err error) error {
 	e := usagef("%v", err)
 	word, isUnknown := strings.CutPrefix(err.Error(), "unknown flag: ")
-	if near := nearest(word, flagNames(c)); isUnknown && near != "" {
+	if near := nearest.Of(word, flagNames(c)); isUnknown && near != "" {
 		return e.withHint("Did you mean %s?", near)
 	}
 	return e.withHint("Help: %s --help", c.CommandPath())

@@ -18,6 +18,9 @@ import (
 //go:embed scripts/lib.sh
 var lib string
 
+// Lib are the shell functions of package transactions, which provisioning uses, too.
+func Lib() string { return lib }
+
 //go:embed scripts/additions_install.sh
 var additionsInstall string
 

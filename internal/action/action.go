@@ -109,6 +109,12 @@ type PutFile struct {
 	WasSHA256 string
 	// Backup is where the old file goes in the guest, below BackupRoot; empty when there is none.
 	Backup string
+	// Owner is "user:group"; empty: root's, as every new file of root.
+	Owner string
+	// Validate is a program that must accept the new content before it goes live; its argument %s is the staged file.
+	Validate []string
+	// Secret: the content is shown nowhere.
+	Secret bool
 }
 
 // BackupRoot is the root-only folder of the guest that holds the originals of replaced files, one folder a run.
@@ -131,8 +137,26 @@ func (p PutFile) String() string {
 	if p.Backup != "" {
 		backup = "sudo cp -p " + shell.Join([]string{p.Path, p.Backup}) + "\n"
 	}
-	return fmt.Sprintf("%ssudo tee %s <<'FILE'   # mode %04o\n%s\nFILE",
-		backup, shell.Quote(p.Path), p.Mode, strings.TrimRight(p.Content, "\n"))
+	content := strings.TrimRight(p.Content, "\n")
+	if p.Secret {
+		content = fmt.Sprintf("(%d bytes, not shown: they hold a secret)", len(p.Content))
+	}
+	return fmt.Sprintf("%ssudo tee %s <<'FILE'   # mode %04o%s\n%s\nFILE%s",
+		backup, shell.Quote(p.Path), p.Mode, p.ownerNote(), content, p.validateNote())
+}
+
+func (p PutFile) ownerNote() string {
+	if p.Owner == "" {
+		return ""
+	}
+	return ", owner " + p.Owner
+}
+
+func (p PutFile) validateNote() string {
+	if len(p.Validate) == 0 {
+		return ""
+	}
+	return "\n# only if this accepts it: " + shell.Join(p.Validate)
 }
 
 // Upload brings a local file into a private, root-only folder of the guest and hashes it again there.

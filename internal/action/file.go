@@ -16,7 +16,8 @@ import (
 
 // putScript is one line because it travels as an argument. $1 file, $2 mode, $3 expected sha256 or empty, $4 backup
 // or empty, $5 sha256 of the new content: a cut link looks like the end of the input, and half a file must not
-// take the place of a whole one.
+// take the place of a whole one. $6 owner or empty, then a program that must accept the new file; its argument %s is
+// that file.
 const putScript = `set -eu; umask 077; f=$1; if [ -L "$f" ]; then f=$(readlink -f "$f"); fi; t="$f.boxdoctor-new"; ` +
 	`trap 'rm -f "$t"' EXIT; trap 'exit 143' HUP INT TERM; cat >"$t"; ` +
 	`if [ "$(sha256sum <"$t" | cut -c1-64)" != "$5" ]; then echo "the new content of $f arrived incomplete: nothing was written" >&2; exit 9; fi; ` +
@@ -26,14 +27,17 @@ const putScript = `set -eu; umask 077; f=$1; if [ -L "$f" ]; then f=$(readlink -
 	`if [ "$have" != "$3" ]; then echo "$f changed since it was read: nothing was written" >&2; exit 9; fi; ` +
 	`if [ -n "$4" ]; then mkdir -p "$(dirname "$4")"; cp -p "$f" "$4"; fi; ` +
 	`elif [ -e "$f" ]; then echo "$f exists: nothing was written" >&2; exit 9; fi; ` +
-	`chmod "$2" "$t"; mv -f "$t" "$f"; if command -v restorecon >/dev/null 2>&1; then restorecon "$f" || true; fi`
+	`chmod "$2" "$t"; if [ -n "$6" ]; then chown "$6" "$t"; fi; shift 6; ` +
+	`if [ $# -gt 0 ]; then n=$#; for a in "$@"; do if [ "$a" = %s ]; then a=$t; fi; set -- "$@" "$a"; done; shift "$n"; ` +
+	`if ! "$@" >&2; then echo "$1 refuses the new content of $f: nothing was written" >&2; exit 9; fi; fi; ` +
+	`mv -f "$t" "$f"; if command -v restorecon >/dev/null 2>&1; then restorecon "$f" || true; fi`
 
 func (p PutFile) apply(ctx context.Context, t *Target) error {
 	sum := sha256.Sum256([]byte(p.Content))
 	_, err := t.Guest.Run(ctx, guest.Cmd{
 		Name: p.Title(), Sudo: true, Timeout: time.Minute,
-		Argv: []string{"sh", "-c", putScript, "sh", p.Path, fmt.Sprintf("%04o", p.Mode.Perm()), p.WasSHA256, p.Backup,
-			hex.EncodeToString(sum[:])},
+		Argv: append([]string{"sh", "-c", putScript, "sh", p.Path, fmt.Sprintf("%04o", p.Mode.Perm()), p.WasSHA256, p.Backup,
+			hex.EncodeToString(sum[:]), p.Owner}, p.Validate...),
 		Stdin: strings.NewReader(p.Content),
 	})
 	return err

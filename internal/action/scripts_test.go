@@ -305,7 +305,7 @@ func TestPutScript(t *testing.T) {
 				if name == "emptied" {
 					content = ""
 				}
-				out, code := b.sh(t, c.stdin, putScript, file, c.mode, c.was, backup, sum(content))
+				out, code := b.sh(t, c.stdin, putScript, file, c.mode, c.was, backup, sum(content), "")
 				if code != c.code || !strings.Contains(out, c.says) || (c.says == "" && out != "") {
 					t.Fatalf("exit status %d: %s", code, out)
 				}
@@ -327,6 +327,26 @@ func TestPutScript(t *testing.T) {
 	}
 }
 
+// TestPutValidates: a program sees the staged file, under its own name and with its mode, before the live one changes.
+func TestPutValidates(t *testing.T) {
+	shells(t, func(t *testing.T, b box) {
+		file := b.write(t, "it's a.conf", "old", 0o600)
+		put := func(content string, validate ...string) (string, int) {
+			argv := []string{file, "0640", sum(b.read(t, "it's a.conf")), "", sum(content), fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid())}
+			return b.sh(t, content, putScript, append(argv, validate...)...)
+		}
+		if out, code := put("bad", "grep", "-q", "good", "%s"); code != 9 || !strings.Contains(out, "grep refuses the new content") {
+			t.Errorf("%d %s", code, out)
+		}
+		if got := b.read(t, "it's a.conf"); got != "old" {
+			t.Errorf("a refused file went live: %q", got)
+		}
+		if out, code := put("all good", "grep", "-q", "good", "%s"); code != 0 || b.read(t, "it's a.conf") != "all good" {
+			t.Errorf("%d %s", code, out)
+		}
+	})
+}
+
 // TestPutFollowsLinks: the file behind the link is replaced and the link stays.
 func TestPutFollowsLinks(t *testing.T) {
 	shells(t, func(t *testing.T, b box) {
@@ -334,7 +354,7 @@ func TestPutFollowsLinks(t *testing.T) {
 		link := filepath.Join(b.dir, "yum.conf")
 		must(t, os.Symlink(target, link))
 		backup := filepath.Join(b.dir, "backup/yum.conf")
-		if out, code := b.sh(t, "new", putScript, link, "0644", sum("old"), backup, sum("new")); code != 0 {
+		if out, code := b.sh(t, "new", putScript, link, "0644", sum("old"), backup, sum("new"), ""); code != 0 {
 			t.Fatalf("%d %s", code, out)
 		}
 		if to, err := os.Readlink(link); err != nil || to != target || b.read(t, "real/yum.conf") != "new" || b.read(t, "backup/yum.conf") != "old" {

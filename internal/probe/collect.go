@@ -38,7 +38,10 @@ type Params struct {
 // with the reason, and is no error. The error is non-nil only when the guest sent nothing of the probe at all:
 // it is the runner's, or says what came instead. Reach is left alone. now is the host's clock.
 func Collect(ctx context.Context, g guest.Runner, keys []facts.Key, p Params, now func() time.Time) (facts.Guest, error) {
-	list := selected(keys)
+	return collect(ctx, g, selected(keys), p, now)
+}
+
+func collect(ctx context.Context, g guest.Runner, list []section, p Params, now func() time.Time) (facts.Guest, error) {
 	out := unasked()
 	if len(list) == 0 {
 		return out, nil

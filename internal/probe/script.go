@@ -22,29 +22,31 @@ type section struct {
 	// root: a part of it needs root, so sudo is asked beforehand.
 	root bool
 	fill filler
+	// text is the section itself; empty: the file sections/KEY.sh.
+	text string
 }
 
 // sections in the order in which they run: the clock first, because its arrival is measured; what may hang on
 // a dead mount or a dead network last, because a stream that is cut keeps what came before.
 func sections() []section {
 	return []section{
-		{facts.KeyClock, 5 * time.Second, false, clockFiller},
-		{facts.KeySystem, 10 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.System] { return &g.System }, parseSystem)},
-		{facts.KeySudo, 10 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Sudo] { return &g.Sudo }, parseSudo)},
-		{facts.KeyKernel, 20 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Kernel] { return &g.Kernel }, parseKernel)},
-		{facts.KeyPackages, 25 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Packages] { return &g.Packages }, parsePackages)},
-		{facts.KeyLocks, 15 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Locks] { return &g.Locks }, parseLocks)},
-		{facts.KeyTools, 10 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Tools] { return &g.Tools }, parseTools)},
-		{facts.KeySpace, 20 * time.Second, false, into(func(g *facts.Guest) *facts.Value[[]facts.Space] { return &g.Space }, parseSpace)},
-		{facts.KeyModules, 20 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Modules] { return &g.Modules }, parseModules)},
-		{facts.KeyServices, 20 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Services] { return &g.Services }, parseServices)},
-		{facts.KeySecurity, 10 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Security] { return &g.Security }, parseSecurity)},
-		{facts.KeyGALog, 15 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.GALog] { return &g.GALog }, parseGALog)},
-		{facts.KeyActivity, 10 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Activity] { return &g.Activity }, parseActivity)},
-		{facts.KeyAdditions, 30 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Additions] { return &g.Additions }, parseAdditions)},
-		{facts.KeyMounts, 20 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Mounts] { return &g.Mounts }, parseMounts)},
-		{facts.KeyRepos, 15 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Repos] { return &g.Repos }, parseRepos)},
-		{facts.KeyResolve, 60 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Resolve] { return &g.Resolve }, parseResolve)},
+		{facts.KeyClock, 5 * time.Second, false, clockFiller, ""},
+		{facts.KeySystem, 10 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.System] { return &g.System }, parseSystem), ""},
+		{facts.KeySudo, 10 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Sudo] { return &g.Sudo }, parseSudo), ""},
+		{facts.KeyKernel, 20 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Kernel] { return &g.Kernel }, parseKernel), ""},
+		{facts.KeyPackages, 25 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Packages] { return &g.Packages }, parsePackages), ""},
+		{facts.KeyLocks, 15 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Locks] { return &g.Locks }, parseLocks), ""},
+		{facts.KeyTools, 10 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Tools] { return &g.Tools }, parseTools), ""},
+		{facts.KeySpace, 20 * time.Second, false, into(func(g *facts.Guest) *facts.Value[[]facts.Space] { return &g.Space }, parseSpace), ""},
+		{facts.KeyModules, 20 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Modules] { return &g.Modules }, parseModules), ""},
+		{facts.KeyServices, 20 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Services] { return &g.Services }, parseServices), ""},
+		{facts.KeySecurity, 10 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Security] { return &g.Security }, parseSecurity), ""},
+		{facts.KeyGALog, 15 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.GALog] { return &g.GALog }, parseGALog), ""},
+		{facts.KeyActivity, 10 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Activity] { return &g.Activity }, parseActivity), ""},
+		{facts.KeyAdditions, 30 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Additions] { return &g.Additions }, parseAdditions), ""},
+		{facts.KeyMounts, 20 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Mounts] { return &g.Mounts }, parseMounts), ""},
+		{facts.KeyRepos, 15 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Repos] { return &g.Repos }, parseRepos), ""},
+		{facts.KeyResolve, 60 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Resolve] { return &g.Resolve }, parseResolve), ""},
 	}
 }
 
@@ -53,13 +55,21 @@ func sections() []section {
 func script(nonce string, list []section) (string, error) {
 	pieces := make([]piece, 0, len(list))
 	for _, s := range list {
-		text, err := files.ReadFile("sections/" + string(s.key) + ".sh")
+		text, err := s.source()
 		if err != nil {
 			return "", err
 		}
-		pieces = append(pieces, piece{string(s.key), s.limit, s.root, trim(text)})
+		pieces = append(pieces, piece{string(s.key), s.limit, s.root, text})
 	}
 	return join(nonce, pieces)
+}
+
+func (s section) source() (string, error) {
+	if s.text != "" {
+		return s.text, nil
+	}
+	text, err := files.ReadFile("sections/" + string(s.key) + ".sh")
+	return trim(text), err
 }
 
 // piece is the text of one section.

@@ -1,10 +1,11 @@
-package cmd
+// Package nearest finds what a person most likely meant by a misspelt word.
+package nearest
 
 import "math"
 
-// nearest returns the candidate that a person most likely meant by word: the one with the fewest slips
+// Of returns the candidate that a person most likely meant by word: the one with the fewest slips
 // (insert, drop, replace, swap neighbours), the first of equals. Empty when nothing is close enough.
-func nearest(word string, candidates []string) string {
+func Of(word string, candidates []string) string {
 	best, fewest := "", max(2, len([]rune(word))/2)+1
 	for _, c := range candidates {
 		if d := slips([]rune(word), []rune(c)); d < fewest {

@@ -1,0 +1,378 @@
+package cmd
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/boxdoctor/boxdoctor/fixes"
+	"github.com/boxdoctor/boxdoctor/internal/action"
+	"github.com/boxdoctor/boxdoctor/internal/engine"
+	"github.com/boxdoctor/boxdoctor/internal/report"
+	"github.com/boxdoctor/boxdoctor/provision"
+)
+
+// configFile is the configuration that is looked for upwards from the current folder.
+const configFile = ".boxdoctor.yaml"
+
+// configLimit bounds a configuration.
+const configLimit = 4 << 20
+
+// provisionOptions are those of `boxdoctor provision`.
+type provisionOptions struct {
+	Machines []string
+	File     string
+	Reach    reachFlags
+	Jobs     int
+	Format   string
+	Verbose  int
+
+	Check, Diff bool
+	Tags, Limit []string
+	Allow       []string
+}
+
+const provisionLong = `Brings machines to the state that .boxdoctor.yaml declares: packages, files, users, services. Everything is observed in one
+round trip, only what differs is changed, and then everything is observed again: a second run changes nothing. Every change
+is written to the journal, with the way back, before it is made.`
+
+const provisionExample = `  boxdoctor provision --check --diff     what would change, and how; writes nothing
+  boxdoctor provision                    every running machine of the project
+  boxdoctor provision web --tags app     one machine, some of the resources
+  boxdoctor provision -f site.yaml --format json`
+
+// newProvisionCmd reads the flags; run gets them validated.
+func newProvisionCmd(a *app, run func(context.Context, *provisionOptions) error) *cobra.Command {
+	o := &provisionOptions{}
+	c := &cobra.Command{
+		Use: "provision [MACHINE…]", Short: "Bring machines to a declared state; a second run changes nothing",
+		Long: provisionLong, Example: provisionExample, Annotations: withExitCodes,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.Machines = args
+			if err := errors.Join(emptyFlag(c), o.validate()); err != nil {
+				return err
+			}
+			return run(c.Context(), o)
+		},
+	}
+	fs := c.Flags()
+	fs.StringVarP(&o.File, "file", "f", "", "read `FILE` instead of the .boxdoctor.yaml of the project")
+	fs.BoolVar(&o.Check, "check", false, "say what would change, write nothing (exit 1 when anything would)")
+	fs.BoolVar(&o.Diff, "diff", false, "show how files change; secrets are masked")
+	fs.StringSliceVar(&o.Tags, "tags", nil, "only resources with one of these `TAG`s[,…]; repeatable")
+	fs.StringSliceVar(&o.Limit, "limit", nil, "only machines of these names or groups, `NAME`[,…]; repeatable")
+	fs.StringArrayVar(&o.Allow, "allow", nil, "let this project read `env:NAME|file:PATH` from now on; repeatable")
+	fs.IntVarP(&o.Jobs, "jobs", "j", defaultJobs, "work on `N` machines at once")
+	fs.StringVar(&o.Format, "format", report.FormatText, "write the report as `FORMAT` (text, json)")
+	fs.CountVarP(&o.Verbose, "verbose", "v", "also show what is as declared; -vv: also every step, on stderr")
+	o.Reach.add(fs)
+	return c
+}
+
+func (o *provisionOptions) validate() error {
+	if o.Jobs < 1 || o.Jobs > maxJobs {
+		return usagef("-j %d: between 1 and %d machines can be worked on at once", o.Jobs, maxJobs)
+	}
+	if !slices.Contains(report.Formats(), o.Format) {
+		return unknownFormat("--format", o.Format)
+	}
+	return o.Reach.validate(o.Machines)
+}
+
+// runProvision reads the configuration, works on the machines and reports.
+func (a *app) runProvision(ctx context.Context, o *provisionOptions) error {
+	path, err := o.find()
+	if err != nil {
+		return err
+	}
+	c, text, err := readConfig(path)
+	if err != nil {
+		return err
+	}
+	secrets, err := a.secrets(path, text, o.Allow)
+	if err != nil {
+		return err
+	}
+	s := a.begin(ctx, "provision", o.Verbose, firstStop, secondStop)
+	ms, _, _, err := s.machines(o.Reach, o.Machines)
+	if err != nil {
+		return s.ended(err)
+	}
+	targets, err := o.targets(c, ms, provision.Input{Dir: filepath.Dir(path), Secrets: secrets, Tags: o.Tags, Fetch: fetchKey(s.Soft)})
+	if err != nil {
+		return s.ended(err)
+	}
+	po, err := s.provisionOptions(o, secrets)
+	if err != nil {
+		return s.ended(err)
+	}
+	r := provision.Run(s.Hard, targets, po)
+	s.end()
+	if err := a.provisioned(r, o, secrets.Mask); err != nil {
+		return err
+	}
+	return withCode(r.ExitCode)
+}
+
+// find is the configuration's path: --file, or the nearest .boxdoctor.yaml upwards.
+func (o *provisionOptions) find() (string, error) {
+	if o.File != "" {
+		return filepath.Abs(o.File)
+	}
+	dir, err := os.Getwd()
+	for err == nil {
+		path := filepath.Join(dir, configFile)
+		if _, serr := os.Stat(path); serr == nil {
+			return path, nil
+		}
+		if filepath.Dir(dir) == dir {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	return "", usagef("there is no %s here or in a folder above: nothing is declared", configFile).
+		withHint("Write one, or name another file: boxdoctor provision -f FILE")
+}
+
+func readConfig(path string) (*provision.Config, string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, "", usagef("%v", err)
+	}
+	if info.Size() > configLimit {
+		return nil, "", usagef("%s has %d bytes; a configuration has at most %d", path, info.Size(), configLimit)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, "", usagef("%v", err)
+	}
+	c, err := provision.Parse(text)
+	if err == nil {
+		err = c.CheckOn()
+	}
+	if err != nil {
+		return nil, "", usagef("%s: %v", path, err)
+	}
+	return c, string(text), nil
+}
+
+// targets are the machines to work on, each with what is declared for it.
+func (o *provisionOptions) targets(c *provision.Config, ms []engine.Machine, in provision.Input) ([]provision.Machine, error) {
+	var out []provision.Machine
+	for _, m := range ms {
+		name := m.Facts.Name
+		if m.Dial == nil || !c.Within(name, o.Limit) {
+			continue
+		}
+		rs, err := c.For(name, in)
+		if err != nil {
+			return nil, usagef("%s: %v", name, err)
+		}
+		out = append(out, provision.Machine{Name: name, Resources: rs, Dial: m.Dial})
+	}
+	if len(out) == 0 {
+		return nil, usagef("no machine is left to work on").
+			withHint("The project's machines: boxdoctor check; --limit and names on the command line choose among them")
+	}
+	return out, nil
+}
+
+func (s *session) provisionOptions(o *provisionOptions, secrets *provision.Secrets) (provision.Options, error) {
+	name := fmt.Sprintf("%s-%d-provision.jsonl", s.a.now().UTC().Format("20060102T150405Z"), os.Getpid())
+	journal, err := action.NewFileJournal(filepath.Join(stateDir(s.a.getenv), "journal", name))
+	return provision.Options{Version: s.a.version.Version, Check: o.Check, Diff: o.Diff, Parallel: o.Jobs, Journal: masked{journal, secrets},
+		Lib: fixes.Lib(), RunID: newRunID, Progress: s.onProgress, Running: s.onJob, Stop: s.Soft.Done(), Now: s.a.now,
+		Log: func(machine, text string) { s.logText(machine, secrets.Mask(text)) }}, err
+}
+
+// newRunID is 128 unpredictable bits.
+func newRunID() string {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b) // never fails: crypto/rand ends the program instead
+	return hex.EncodeToString(b)
+}
+
+// masked is a journal in which no secret is written.
+type masked struct {
+	journal action.Journal
+	secrets *provision.Secrets
+}
+
+// Record writes the entry without secrets.
+func (m masked) Record(e action.Entry) error {
+	e.Text, e.Error, e.Undo = m.secrets.Mask(e.Text), m.secrets.Mask(e.Error), m.secrets.Mask(e.Undo)
+	return m.journal.Record(e)
+}
+
+// secrets are what the project may read. References that the user has not allowed are asked for; the answer is kept in
+// the user's state folder, never in the project, which a guest can write to.
+func (a *app) secrets(path, text string, allow []string) (*provision.Secrets, error) {
+	refs := provision.References(text)
+	store := consents{filepath.Join(stateDir(a.getenv), "consent.json")}
+	allowed, err := store.load(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range refs {
+		if slices.Contains(allowed, ref) {
+			continue
+		}
+		if !slices.Contains(allow, ref) {
+			return nil, usagef("%s wants to read ${%s}, which you have not allowed", path, ref).
+				withHint("If you trust this project with it: boxdoctor provision --allow %s", ref)
+		}
+		allowed = append(allowed, ref)
+		if err := store.save(path, allowed); err != nil {
+			return nil, err
+		}
+	}
+	return &provision.Secrets{Getenv: a.getenv, Dir: filepath.Dir(path), Allowed: allowed}, nil
+}
+
+// consents is the file of what projects may read, by the path of their configuration.
+type consents struct{ path string }
+
+func (c consents) all() (map[string][]string, error) {
+	out := map[string][]string{}
+	b, err := os.ReadFile(c.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return out, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &out)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("what projects may read is not known: %s: %w", c.path, err)
+	}
+	return out, nil
+}
+
+func (c consents) load(project string) ([]string, error) {
+	all, err := c.all()
+	return all[project], err
+}
+
+func (c consents) save(project string, refs []string) error {
+	all, err := c.all()
+	if err != nil {
+		return err
+	}
+	all[project] = refs
+	b, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(c.path), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.path+".new", append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(c.path+".new", c.path)
+}
+
+// provisioned writes the report.
+func (a *app) provisioned(r provision.Report, o *provisionOptions, mask func(string) string) error {
+	for i := range r.Machines {
+		r.Machines[i].Clean(func(s string) string { return report.Clean(mask(s)) })
+	}
+	if o.Format == report.FormatJSON {
+		return report.WriteJSON(a.streams.Out, r)
+	}
+	var b strings.Builder
+	for _, m := range r.Machines {
+		writeMachine(&b, m, o.Verbose > 0)
+	}
+	recap(&b, r)
+	return a.print(b.String())
+}
+
+func writeMachine(b *strings.Builder, m provision.MachineReport, all bool) {
+	fmt.Fprintf(b, "%s", m.Name)
+	if m.System != "" {
+		fmt.Fprintf(b, "   %s", m.System)
+	}
+	b.WriteByte('\n')
+	if m.Message != "" {
+		fmt.Fprintf(b, "  %s\n", indented(m.Message, "  "))
+	}
+	for _, s := range m.Steps {
+		if s.Result == provision.OK && !all {
+			continue
+		}
+		fmt.Fprintf(b, "  %-12s %s\n", s.Result, s.Resource)
+		for _, c := range s.Changes {
+			fmt.Fprintf(b, "               %s: %s\n", c.What, fromTo(c))
+			if c.Diff != "" {
+				fmt.Fprintf(b, "               %s\n", indented(strings.TrimRight(c.Diff, "\n"), "               "))
+			}
+		}
+		if s.Message != "" {
+			fmt.Fprintf(b, "               %s\n", indented(s.Message, "               "))
+		}
+	}
+}
+
+func fromTo(c provision.Record) string {
+	if c.From == "" {
+		return c.To
+	}
+	return c.From + " → " + c.To
+}
+
+func indented(text, by string) string { return strings.ReplaceAll(text, "\n", "\n"+by) }
+
+// recap is the table that people look at first.
+func recap(b *strings.Builder, r provision.Report) {
+	b.WriteByte('\n')
+	for _, m := range r.Machines {
+		t := m.Totals
+		fmt.Fprintf(b, "%-20s ok=%d ", m.Name, t.OK)
+		if r.Check {
+			fmt.Fprintf(b, "would change=%d may change=%d ", t.WouldChange, t.MayChange)
+		} else {
+			fmt.Fprintf(b, "changed=%d ", t.Changed)
+		}
+		fmt.Fprintf(b, "failed=%d skipped=%d", t.Failed, t.Skipped)
+		if !m.Reachable {
+			b.WriteString(" not reached")
+		}
+		b.WriteByte('\n')
+	}
+}
+
+// keyLimit bounds a key that is downloaded.
+const keyLimit = 1 << 20
+
+// fetchKey downloads the key of a repository; its fingerprint is checked by whoever asked.
+func fetchKey(ctx context.Context) func(string) ([]byte, error) {
+	return func(url string) ([]byte, error) {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return nil, err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return nil, err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return nil, fmt.Errorf("%s answered %s", url, resp.Status)
+		}
+		return io.ReadAll(io.LimitReader(resp.Body, keyLimit))
+	}
+}

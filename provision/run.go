@@ -1,0 +1,476 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/boxdoctor/boxdoctor/internal/action"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/guest"
+)
+
+// Machine is one machine and what is declared for it, in order.
+type Machine struct {
+	Name      string
+	Resources []Resource
+	Dial      func(ctx context.Context) (guest.Guest, facts.Reach, error)
+}
+
+// Options are those of `boxdoctor provision`.
+type Options struct {
+	Version string
+	// Check plans and writes nothing.
+	Check bool
+	// Diff also reads the content of files, for people.
+	Diff     bool
+	Parallel int
+	Journal  action.Journal
+	// Lib are the shell functions of package transactions.
+	Lib string
+	// RunID makes the name of this run's folders in the guests.
+	RunID    func() string
+	Progress func(machine, what string)
+	Log      func(machine, text string)
+	Running  func(machine, look string)
+	Stop     <-chan struct{}
+	Now      func() time.Time
+}
+
+// maxRounds bounds the loop observe-diff-act of one machine: each round makes one kind of change, and every
+// resource acts once a run.
+const maxRounds = 200
+
+// notifyRoot holds a mark for every service that must be told of a change, until it was: a run that is cut off
+// between the change and the restart leaves it to the next one.
+const notifyRoot = "/var/lib/boxdoctor/notify"
+
+// run is one machine on its way.
+type run struct {
+	o      Options
+	m      Machine
+	guest  guest.Guest
+	target *action.Target
+	runID  string
+	state  *State
+	steps  []Step
+	// acted: this resource made its changes already; each does once a run.
+	acted []bool
+	// marked are the notifications that were noted in the guest, "restart-nginx".
+	marked []string
+	out    MachineReport
+}
+
+// Run brings all machines to what is declared for them, at most o.Parallel at once, and reports in their order.
+func Run(ctx context.Context, ms []Machine, o Options) Report {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	rep := Report{Boxdoctor: o.Version, StartedAt: o.Now(), Check: o.Check, Machines: make([]MachineReport, len(ms))}
+	var g errgroup.Group
+	g.SetLimit(max(o.Parallel, 1))
+	for i, m := range ms {
+		g.Go(func() error {
+			rep.Machines[i] = runMachine(ctx, m, o)
+			return nil
+		})
+	}
+	_ = g.Wait() // no machine returns an error: it reports
+	rep.DurationMS = o.Now().Sub(rep.StartedAt).Milliseconds()
+	rep.finish()
+	return rep
+}
+
+func runMachine(ctx context.Context, m Machine, o Options) MachineReport {
+	r := &run{o: o, m: m, runID: o.RunID(), acted: make([]bool, len(m.Resources)), out: MachineReport{Name: m.Name}}
+	for _, res := range m.Resources {
+		r.steps = append(r.steps, Step{Resource: res.ID(), Result: Skipped})
+	}
+	r.progress("connecting")
+	g, _, err := m.Dial(ctx)
+	if err != nil {
+		r.out.Message = "not reached: " + err.Error()
+		r.skipRest("the machine was not reached")
+		r.out.Steps = r.steps
+		return r.out
+	}
+	defer func() { _ = g.Close() }() // everything is done by then
+	r.guest, r.out.Reachable = g, true
+	r.target = &action.Target{Guest: g, Machine: m.Name, RunID: r.runID, Journal: o.Journal, Stop: o.Stop,
+		Progress: r.progress, Output: func(text string) { r.log(text) }, Running: r.running}
+	if o.Check {
+		r.check(ctx)
+	} else {
+		r.apply(ctx)
+	}
+	r.out.Steps = r.steps
+	r.out.Interrupted = r.stopped(ctx)
+	return r.out
+}
+
+// look observes everything that the resources need.
+func (r *run) look(ctx context.Context) error {
+	var n Needs
+	for _, res := range r.m.Resources {
+		n.add(res.Needs())
+	}
+	for _, name := range r.marks() {
+		n.Files = append(n.Files, notifyRoot+"/"+name)
+	}
+	r.progress("observing")
+	s, err := observe(ctx, r.guest, n, r.o.Diff, r.now)
+	if err != nil {
+		return fmt.Errorf("the guest could not be observed: %w", err)
+	}
+	s.Machine, s.RunID = r.m.Name, r.runID
+	r.state, r.out.System = s, s.System.Pretty
+	return nil
+}
+
+// pending is a resource that is not as declared.
+type pending struct {
+	at      int
+	changes []Change
+	err     error
+}
+
+func (p pending) waits() string {
+	for _, c := range p.changes {
+		if c.Waits != "" {
+			return c.Waits
+		}
+	}
+	return ""
+}
+
+// diff compares everything; what is as declared is noted as ok.
+func (r *run) diff() []pending {
+	var out []pending
+	for i, res := range r.m.Resources {
+		changes, err := res.Diff(r.state)
+		if err != nil || len(changes) > 0 {
+			out = append(out, pending{i, changes, err})
+		} else if r.steps[i].Result == Skipped {
+			r.steps[i].Result = OK
+		}
+	}
+	return out
+}
+
+// check tells what would be done and does nothing.
+func (r *run) check(ctx context.Context) {
+	if err := r.look(ctx); err != nil {
+		r.lost(err)
+		return
+	}
+	earlier := ""
+	for _, p := range r.diff() {
+		s := &r.steps[p.at]
+		s.Changes = records(p.changes, r.o.Diff)
+		switch waits := p.waits(); {
+		case (p.err != nil || waits != "") && earlier == "":
+			s.Result, s.Message = Failed, errorOr(p.err, waits)
+		case p.err != nil || waits != "":
+			s.Result, s.Message = MayChange, "waits for "+waitsFor(p.err, waits)
+		default:
+			s.Result, s.Message = WouldChange, unresolved(p.changes, earlier)
+		}
+		earlier = s.Resource
+	}
+}
+
+// unresolved says that the package manager cannot be asked yet about what an earlier repository would offer.
+func unresolved(changes []Change, earlier string) string {
+	if strings.HasPrefix(earlier, "repository/") && len(changes) > 0 && len(changes[0].Install) > 0 {
+		return "cannot be resolved before " + earlier + " is there"
+	}
+	return ""
+}
+
+func waitsFor(err error, waits string) string {
+	if err != nil {
+		return "what stands before it, because now: " + err.Error()
+	}
+	return waits
+}
+
+func errorOr(err error, waits string) string {
+	if err != nil {
+		return err.Error()
+	}
+	return waits + " is not there, and nothing that is declared before makes it"
+}
+
+// apply makes rounds until nothing differs: each observes, and makes the first kind of change that is due, because
+// what that kind brings (files of a package, the home of a user) changes what the next one has to do.
+func (r *run) apply(ctx context.Context) {
+	for round := 1; round <= maxRounds; round++ {
+		if err := r.look(ctx); err != nil {
+			r.lost(err)
+			return
+		}
+		due := r.diff()
+		if len(due) == 0 {
+			r.notify(ctx)
+			return
+		}
+		if !r.act(ctx, due) {
+			return
+		}
+	}
+	r.lost(fmt.Errorf("not as declared after %d rounds", maxRounds))
+}
+
+// act makes the changes of the first due resource and of those of its kind that follow. It tells whether to go on.
+func (r *run) act(ctx context.Context, due []pending) bool {
+	first := due[0]
+	switch waits := first.waits(); {
+	case r.acted[first.at]:
+		r.out.Unverified = true
+		r.fail(first.at, fmt.Errorf("it was changed and still differs: %s", summary(first)))
+		return false
+	case first.err != nil || waits != "":
+		r.fail(first.at, errors.New(errorOr(first.err, waits)))
+		return false
+	}
+	batch := r.batch(due)
+	start := r.now()
+	if installs := installsOf(batch); len(installs) > 0 {
+		if !r.do(ctx, batch, transaction(r.state.System.Manager, installs, r.o.Lib)) {
+			return false
+		}
+	}
+	for _, p := range batch {
+		if !r.changeOne(ctx, p) {
+			return false
+		}
+	}
+	for _, p := range batch {
+		r.steps[p.at].DurationMS = r.now().Sub(start).Milliseconds() / int64(len(batch))
+	}
+	return true
+}
+
+// batch is the first due resource and those of the same kind that follow it in the declaration and can be changed
+// now. What runs free commands goes one by one.
+func (r *run) batch(due []pending) []pending {
+	kind := r.kind(due[0].at)
+	n := 1
+	for n < len(due) && kind != "exec" && r.kind(due[n].at) == kind && due[n].err == nil && due[n].waits() == "" && !r.acted[due[n].at] {
+		n++
+	}
+	return due[:n]
+}
+
+func (r *run) kind(at int) string {
+	kind, _, _ := strings.Cut(r.m.Resources[at].ID(), "/")
+	return kind
+}
+
+func installsOf(batch []pending) []string {
+	var out []string
+	for _, p := range batch {
+		for _, c := range p.changes {
+			out = append(out, c.Install...)
+		}
+	}
+	return uniq(out)
+}
+
+// changeOne makes the changes of one resource.
+func (r *run) changeOne(ctx context.Context, p pending) bool {
+	for _, c := range p.changes {
+		if !r.mark(ctx, p, c) {
+			return false
+		}
+		for _, a := range c.Do {
+			if !r.do(ctx, []pending{p}, a) {
+				return false
+			}
+		}
+	}
+	r.acted[p.at] = true
+	r.steps[p.at].Result, r.steps[p.at].Changes = Changed, records(p.changes, r.o.Diff)
+	return true
+}
+
+// do makes one action on behalf of resources.
+func (r *run) do(ctx context.Context, on []pending, a action.Action) bool {
+	err := action.Do(ctx, r.target, "provision "+r.steps[on[0].at].Resource, a)
+	if err == nil {
+		return true
+	}
+	for _, p := range on {
+		r.steps[p.at].Changes = records(p.changes, r.o.Diff)
+		if errors.Is(err, action.ErrStopped) {
+			r.steps[p.at].Message = "interrupted before it began"
+			continue
+		}
+		r.steps[p.at].Result, r.steps[p.at].Message = Failed, err.Error()
+		r.out.Unverified = r.out.Unverified || errors.Is(err, guest.ErrUnknownOutcome) || errors.Is(err, action.ErrStillRunning)
+	}
+	r.skipRest("not reached, because " + r.steps[on[0].at].Resource + " did not succeed")
+	return false
+}
+
+// mark leaves a note for every service that must hear of this change, before it is made.
+func (r *run) mark(ctx context.Context, p pending, c Change) bool {
+	for _, m := range marksOf(c) {
+		if slices.Contains(r.marked, m) {
+			continue
+		}
+		if !r.do(ctx, []pending{p}, markJob(m)) {
+			return false
+		}
+		r.marked = append(r.marked, m)
+	}
+	return true
+}
+
+// marksOf are the notifications that a change asks for, "restart-nginx".
+func marksOf(c Change) []string {
+	var out []string
+	for _, s := range c.Restart {
+		out = append(out, "restart-"+s)
+	}
+	for _, s := range c.Reload {
+		out = append(out, "reload-"+s)
+	}
+	return out
+}
+
+func markJob(mark string) action.Job {
+	j := short("note: "+strings.Replace(mark, "-", " ", 1)+" later", `umask 077; mkdir -p "${1%/*}"; : >"$1"`, notifyRoot+"/"+mark)
+	j.Undo = "sudo rm " + notifyRoot + "/" + mark
+	return j
+}
+
+// marks are all notifications that the resources of this machine may ask for.
+func (r *run) marks() []string {
+	var out []string
+	for _, res := range r.m.Resources {
+		switch x := res.(type) {
+		case FileResource:
+			out = append(out, marksOf(Change{Restart: x.Restart, Reload: x.Reload})...)
+		case ExecResource:
+			out = append(out, marksOf(Change{Restart: x.Restart, Reload: x.Reload})...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// notify restarts and reloads what was marked, once, after everything else, and looks again.
+func (r *run) notify(ctx context.Context) {
+	var due []string
+	for _, m := range r.marks() {
+		if f, err := r.state.files.get(notifyRoot + "/" + m); err == nil && f.Exists && !slices.Contains(due, strings.Replace(m, "reload-", "restart-", 1)) {
+			due = append(due, m)
+		}
+	}
+	slices.SortStableFunc(due, func(a, b string) int { return strings.Compare(b, a) }) // restarts before reloads
+	for _, m := range due {
+		verb, name, _ := strings.Cut(m, "-")
+		step := Step{Resource: m, Result: Changed, Changes: []Record{{What: verb, To: name}}}
+		job := notify(verb, name)
+		job.Script += "rm -f \"$3\"\n"
+		job.Args = append(job.Args, path.Join(notifyRoot, m))
+		if err := action.Do(ctx, r.target, "provision "+m, job); err != nil {
+			step.Result, step.Message = Failed, err.Error()
+		}
+		r.steps = append(r.steps, step)
+	}
+	if len(due) == 0 || r.steps[len(r.steps)-1].Result == Failed {
+		return
+	}
+	if err := r.look(ctx); err != nil {
+		r.lost(err)
+	} else if left := r.diff(); len(left) > 0 {
+		r.out.Unverified = true
+		r.fail(left[0].at, fmt.Errorf("it differs again after services were restarted: %s", summary(left[0])))
+	}
+}
+
+func summary(p pending) string {
+	if p.err != nil {
+		return p.err.Error()
+	}
+	var out []string
+	for _, c := range p.changes {
+		out = append(out, fmt.Sprintf("%s is %s, declared is %s", c.What, c.From, c.To))
+	}
+	return strings.Join(out, "; ")
+}
+
+// lost ends a machine that cannot be observed any more, or not to an end.
+func (r *run) lost(err error) {
+	r.out.Message = err.Error()
+	r.out.Unverified = r.out.Unverified || slices.Contains(r.acted, true)
+	if !r.out.Unverified {
+		r.out.Reachable = false
+	}
+	r.skipRest("the guest could not be observed")
+}
+
+func (r *run) fail(at int, err error) {
+	if at < len(r.steps) {
+		r.steps[at].Result, r.steps[at].Message = Failed, err.Error()
+	}
+	r.skipRest("not reached, because an earlier step failed")
+}
+
+// skipRest gives a reason to every step that was not looked at.
+func (r *run) skipRest(why string) {
+	for i := range r.steps {
+		if r.steps[i].Result == Skipped && r.steps[i].Message == "" {
+			r.steps[i].Message = why
+		}
+	}
+}
+
+func records(changes []Change, diff bool) []Record {
+	out := []Record{}
+	for _, c := range changes {
+		rec := Record{What: c.What, From: c.From, To: c.To}
+		if diff {
+			rec.Diff = c.Diff
+		}
+		out = append(out, rec)
+	}
+	return out
+}
+
+func (r *run) stopped(ctx context.Context) bool {
+	select {
+	case <-r.o.Stop:
+		return true
+	default:
+		return ctx.Err() != nil
+	}
+}
+
+func (r *run) progress(what string) {
+	if r.o.Progress != nil {
+		r.o.Progress(r.m.Name, what)
+	}
+}
+
+func (r *run) log(text string) {
+	if r.o.Log != nil {
+		r.o.Log(r.m.Name, text)
+	}
+}
+
+func (r *run) running(look string) {
+	if r.o.Running != nil {
+		r.o.Running(r.m.Name, look)
+	}
+}
+
+func (r *run) now() time.Time { return r.o.Now() }
