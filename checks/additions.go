@@ -11,7 +11,7 @@ import (
 )
 
 // blockers are what keeps an installation of Guest Additions from working, nearest first.
-var blockers = []string{"kernel.tree_missing", develMissing, "tools.compiler", "tools.archive", "tools.libelf", "space.free", "space.inodes", "clock.skew"}
+var blockers = []string{"kernel.tree_missing", develMissing, kernelPair, "tools.compiler", "tools.archive", "tools.libelf", "space.free", "space.inodes", "clock.skew"}
 
 var _ = register(Check{
 	ID: "additions.installed", Title: "Guest Additions are installed", Target: OnGuest, Severity: finding.Critical,
@@ -210,7 +210,7 @@ func evalServices(f *facts.Facts) finding.Verdict {
 var _ = register(Check{
 	ID: "additions.log", Title: "The last Guest Additions build went well", Target: OnGuest, Severity: finding.Major,
 	Rows: []string{"2.7", "T6"}, Needs: with(facts.KeyGALog), After: []string{reachable}, VirtualBoxOnly: true,
-	CausedBy: []string{"kernel.tree_missing", develMissing, "tools.archive", "tools.compiler", "tools.libelf", "space.free", "clock.skew",
+	CausedBy: []string{kernelPair, "kernel.tree_missing", develMissing, "tools.archive", "tools.compiler", "tools.libelf", "space.free", "clock.skew",
 		"additions.distro_packages", "additions.leftovers", "secureboot.modules", "modules.built", "modules.version", "modules.loaded"},
 	Why: "The installer's exit status proves nothing: it is 0 with nothing built and 2 with everything built. Its log says what happened.",
 	Looks: "the last block of the newest of /var/log/vboxadd-setup.log, vboxadd-install.log and VBoxGuestAdditions.log, folded lines joined, " +

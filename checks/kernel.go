@@ -20,7 +20,7 @@ var buildNeeds = []facts.Key{facts.KeySystem, facts.KeyKernel, facts.KeyModules,
 var _ = register(Check{
 	ID: develMissing, Title: "The running kernel can build modules", Target: OnGuest, Severity: finding.Critical,
 	Rows:  []string{"K1", "K2", "K5", "K6", "K7", "K8", "K9"},
-	Needs: with(facts.KeyPackages, facts.KeyResolve, facts.KeyLocks), After: []string{reachable}, VirtualBoxOnly: true,
+	Needs: with(facts.KeyPackages, facts.KeyResolve, facts.KeyLocks, facts.KeyGALog), After: []string{reachable}, VirtualBoxOnly: true,
 	CausedBy: []string{"locks.versionlock", "locks.exclude", "locks.hold", "repositories.end_of_life", "repositories.answer", "repositories.old_minor", "kernel.reboot_pending"},
 	Fix:      "kernel.devel",
 	Why: "The Guest Additions compile their modules in the guest, against the headers of the kernel that runs. Without the " +
@@ -206,21 +206,20 @@ func rebootHelps(f *facts.Facts, k facts.Kernel) (bool, error) {
 
 var _ = register(Check{
 	ID: "kernel.next_boot", Title: "Modules are built for the kernel that boots next", Target: OnGuest, Severity: finding.Major,
-	Rows: []string{"K3"}, Needs: buildNeeds, After: []string{reachable}, VirtualBoxOnly: true, Fix: "additions.next_kernel",
-	CausedBy: []string{develMissing, "additions.installed", "additions.version"},
-	Why:      "Shares work now and fail after the next `vagrant reload`: the modules are built for the running kernel but not for the one that boots next. Oracle's own rebuild hook works only on Debian derivatives.",
-	Looks:    "misc/vboxguest.ko and misc/vboxsf.ko below /lib/modules/KERNEL of the default boot entry",
-	Source:   "guest-catalogue K3 (VAG #7937)",
-	Eval:     evalNextBoot,
+	Rows: []string{"K3"}, Needs: with(facts.KeyPackages, facts.KeyResolve, facts.KeyGALog), After: []string{reachable}, VirtualBoxOnly: true, Fix: "additions.next_kernel",
+	CausedBy: []string{develMissing, kernelPair, "additions.installed", "additions.version"},
+	Why: "Shares work now and fail after the next `vagrant reload`: the modules are built for the running kernel but not for the one that boots next. " +
+		"Oracle's own rebuild hook works only on Debian derivatives: elsewhere it runs before the headers are installed.",
+	Looks: "misc/vboxguest.ko and misc/vboxsf.ko below /lib/modules/KERNEL of every installed kernel, its build link, what the repositories offer, " +
+		"and the matrix of Guest Additions and kernels",
+	Source: "guest-catalogue K3 (VAG #7937)",
+	Eval:   evalNextBoot,
 })
 
 func evalNextBoot(f *facts.Facts) finding.Verdict {
 	k, err := f.Guest.Kernel.Get()
 	if err != nil {
 		return finding.Cannot(err)
-	}
-	if k.Default == "" || k.Default == k.Running {
-		return finding.Passf("the running kernel boots next")
 	}
 	ga, err := f.Guest.Additions.Get()
 	if err != nil {
@@ -229,16 +228,46 @@ func evalNextBoot(f *facts.Facts) finding.Verdict {
 	if !assess.Oracle(ga) {
 		return finding.Skipf("no Guest Additions of Oracle are installed")
 	}
-	next := assess.Tree(k, k.Default)
-	_, guest := assess.HasModule(next, "vboxguest")
-	_, sf := assess.HasModule(next, "vboxsf")
-	if guest && sf {
-		return finding.Passf("modules are there for %s", k.Default)
+	others := otherKernels(f, k)
+	if k.Default == "" || k.Default == k.Running {
+		return finding.Passf("the running kernel boots next%s", others)
 	}
-	return finding.Warnf("no Guest Additions modules for %s, which boots next: shares will fail after a reboot", k.Default).
-		Diff("/lib/modules/"+k.Default+"/misc/vboxguest.ko", "nothing").
-		Advise("build them now, without a reboot", "sudo /sbin/rcvboxadd quicksetup "+k.Default)
+	if assess.OracleModules(assess.Tree(k, k.Default)) {
+		return finding.Passf("modules are there for %s%s", k.Default, others)
+	}
+	return unbuilt(f, k, assess.NextBootOf(f, k.Default), others)
 }
+
+// otherKernels says for each further installed kernel whether shares would work when it is chosen at boot.
+func otherKernels(f *facts.Facts, k facts.Kernel) string {
+	out := ""
+	for _, release := range k.BootImages {
+		if release != k.Running && release != k.Default {
+			out += "; " + release + ": " + assess.NextBootOf(f, release).String()
+		}
+	}
+	return out
+}
+
+// unbuilt: what the next boot lacks decides what to do before it.
+func unbuilt(f *facts.Facts, k facts.Kernel, next assess.NextBoot, others string) finding.Verdict {
+	v := finding.Warnf("no Guest Additions modules for %s, which boots next: shares will fail after a reboot. Its state: %s%s", k.Default, next, others)
+	if next.State == assess.NextShadowed {
+		v = finding.Warnf("for %s, which boots next, there are only the kernel's own modules and not those of the installed Guest Additions%s", k.Default, others)
+	}
+	v = v.Diff("/lib/modules/"+k.Default+"/misc/vboxguest.ko", "nothing")
+	switch next.State {
+	case assess.NextBreaks:
+		return v.Advise("stay with the kernel that runs until Guest Additions know the new one", bootInto(k.Running))
+	case assess.NextNoHeaders:
+		return v.Advise("install its headers first", installCommand(f, next.Devel)).
+			Advise("then build the modules, without a reboot", "sudo /sbin/rcvboxadd quicksetup "+k.Default)
+	}
+	return v.Advise("build them now, without a reboot", "sudo /sbin/rcvboxadd quicksetup "+k.Default)
+}
+
+// bootInto makes a kernel the default boot entry by hand, where grubby is.
+func bootInto(release string) string { return "sudo grubby --set-default /boot/vmlinuz-" + release }
 
 func with(more ...facts.Key) []facts.Key {
 	return append(append([]facts.Key{}, buildNeeds...), more...)

@@ -101,6 +101,13 @@ var _ = rows("kernel.next_boot",
 	pass("modules are there for it", assesstest.Rocky9, newer(rockyNext, true, "vboxguest", "vboxsf")),
 	warn("none (K3)", "sudo /sbin/rcvboxadd quicksetup "+rockyNext, assesstest.Rocky9, newer(rockyNext, true)),
 	warn("vboxguest alone mounts nothing", "shares will fail", assesstest.Rocky9, newer(rockyNext, true, "vboxguest")),
+	warn("no headers, and nobody offers them", "no repository was seen to offer it", assesstest.Rocky9, newer(rockyNext, false)),
+	warn("no headers, and they can be had", "sudo dnf install kernel-devel-"+rockyNext, assesstest.Rocky9, both(newer(rockyNext, false), develOffered(rockyNext))),
+	warn("these Guest Additions do not build for it", "sudo grubby --set-default /boot/vmlinuz-5.14.0-427", assesstest.Rocky9, newer(breaking, true)),
+	warn("the kernel's own would load (S15)", "only the kernel's own modules", assesstest.Debian12, both(newer("6.1.0-28-amd64", true), inTree("6.1.0-28-amd64"))),
+	pass("an older one that was never built for is named", assesstest.Rocky9, onKernel(func(k *facts.Kernel) {
+		k.BootImages = append(k.BootImages, "5.14.0-362.8.1.el9_3.x86_64")
+	})),
 	skip("not Oracle's", "no Guest Additions of Oracle", assesstest.Arch, newer("6.9.3-arch1-1", false)),
 	unknown("kernel not seen", assesstest.Rocky9, noKernel),
 	unknown("additions not seen", assesstest.Rocky9, both(newer(rockyNext, true), noAdditions)),

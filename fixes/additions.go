@@ -10,6 +10,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/version"
 )
 
 // buildTimeout is how long a build of the modules may take: six minutes were seen under emulation, and an
@@ -19,7 +20,7 @@ const buildTimeout = 40 * time.Minute
 var _ = register(Fix{
 	ID: "additions.install", Title: "Install the Guest Additions of the host's VirtualBox", Impact: RestartsService,
 	Clears: []string{"additions.installed", "additions.version", "modules.built", "modules.origin", "mount.helper", "kernel.next_boot"},
-	After:  []string{"repositories.archive", "repositories.refresh", "kernel.devel", "kernel.reboot", "tools.install", "additions.remove_packages", "additions.leftovers"},
+	After:  []string{"repositories.archive", "repositories.refresh", "kernel.devel", "kernel.reboot", "kernel.fitting", "tools.install", "additions.remove_packages", "additions.leftovers"},
 	Rows:   []string{"H3", "S5", "V1", "V4", "K3"},
 	Why: "The ISO of the host's VirtualBox goes up by SFTP into a root-only folder, is hashed again there, mounted read-only on a private folder and run " +
 		"with --nox11. Its exit status proves nothing and is not believed: what counts is what is observed afterwards.",
@@ -41,6 +42,9 @@ func planInstall(in Input) ([]action.Action, error) {
 	if err == nil && installed.Compare(host) > 0 && !in.Downgrade {
 		return nil, nil
 	}
+	if err := notBroken(in, host); err != nil {
+		return nil, err
+	}
 	if err := fitting(in.ISO, host.Number); err != nil {
 		return nil, err
 	}
@@ -49,6 +53,17 @@ func planInstall(in Input) ([]action.Action, error) {
 		return nil, err
 	}
 	return installFrom(in, ownTmp), nil
+}
+
+// notBroken refuses a build that is known to fail: what is there may be better than what would be left. In hope, another
+// kernel or another version is on its way.
+func notBroken(in Input, v version.VBox) error {
+	k := in.Facts.Guest.Kernel.Or(facts.Kernel{})
+	b := assess.BuildOf(in.Facts, v, k.Running)
+	if in.Hopeful || b.State != assess.Breaks || (in.NoReboot && assess.NextBuildable(k) != "") {
+		return nil
+	}
+	return fmt.Errorf("the Guest Additions %s are known not to build on the running kernel %s (%s: %s), so nothing is installed; additions.kernel names the ways out", v.Number, k.Running, b.Module, b.Says)
 }
 
 // roomToBuild says whether the build needs a /tmp of its own, or that there is no room at all. The build has
@@ -126,7 +141,7 @@ func undoInstall(old string) string {
 var _ = register(Fix{
 	ID: "additions.rebuild", Title: "Build the modules of the installed Guest Additions", Impact: RestartsService,
 	Clears: []string{"modules.built", "modules.origin"},
-	After:  []string{"additions.install", "kernel.devel", "kernel.reboot", "tools.install"},
+	After:  []string{"additions.install", "kernel.devel", "kernel.reboot", "kernel.fitting", "tools.install"},
 	Rows:   []string{"K3", "K8", "S15"},
 	Why:    "The right Guest Additions are installed and only their modules are missing for the running kernel: rcvboxadd setup builds them.",
 	Plan:   planRebuild,
@@ -155,6 +170,9 @@ func planRebuild(in Input) ([]action.Action, error) {
 			return nil, nil // the next boot's kernel is the one to build for
 		}
 		return nil, fmt.Errorf("nothing can be built for kernel %s before its kernel-devel is installed", k.Running)
+	}
+	if err := notBroken(in, installed); err != nil {
+		return nil, err
 	}
 	return buildJob(in, "build the Guest Additions' modules", ga.Setup, k.Running, "setup")
 }
@@ -185,12 +203,14 @@ func buildJob(in Input, name, setup, kernel string, args ...string) ([]action.Ac
 }
 
 var _ = register(Fix{
-	ID: "additions.next_kernel", Title: "Build the modules for the kernel that boots next", Impact: Harmless,
+	ID: "additions.next_kernel", Title: "Build the modules for the kernel that boots next", Impact: ChangesPackages,
 	Clears: []string{"kernel.next_boot"},
-	After:  []string{"additions.install", "additions.rebuild", "kernel.devel", "tools.install"},
+	After:  []string{"additions.install", "additions.rebuild", "kernel.devel", "kernel.fitting", "tools.install"},
 	Rows:   []string{"K3", "K10"},
-	Why:    "rcvboxadd quicksetup KERNEL builds without loading, so that the next `vagrant reload` finds its modules.",
-	Plan:   planNextKernel,
+	Why: "rcvboxadd quicksetup KERNEL builds without loading, so that the next `vagrant reload` finds its modules; the kernel-devel of that kernel is " +
+		"installed first when it is missing. When the installed Guest Additions are known not to build for that kernel, the kernel that runs and works is made " +
+		"the default instead.",
+	Plan: planNextKernel,
 })
 
 func planNextKernel(in Input) ([]action.Action, error) {
@@ -202,11 +222,47 @@ func planNextKernel(in Input) ([]action.Action, error) {
 	if err != nil || ga.Setup == "" {
 		return nil, err
 	}
-	next := assess.NextBuildable(k)
-	if next == "" {
-		return nil, fmt.Errorf("%s boots next and its kernel-devel is not installed; install it in the guest first", k.Default)
+	next := k.Default
+	if next == "" || next == k.Running {
+		next = assess.NextBuildable(k)
 	}
-	return buildJob(in, "build the modules for "+next, ga.Setup, next, "quicksetup", next)
+	if next == "" {
+		return nil, nil
+	}
+	switch n := assess.NextBootOf(in.Facts, next); n.State {
+	case assess.NextReady:
+		return nil, nil
+	case assess.NextBreaks:
+		return stayHere(k, n)
+	case assess.NextHopeless:
+		return nil, fmt.Errorf("%s boots next, and %s", next, n)
+	}
+	if err := knowsQuicksetup(in, next); err != nil {
+		return nil, err
+	}
+	devel, err := develFor(in, k, next)
+	if err != nil {
+		return nil, err
+	}
+	job, err := buildJob(in, "build the modules for "+next, ga.Setup, next, "quicksetup", next)
+	return append(devel, job...), err
+}
+
+// stayHere keeps the kernel that works as the default: the next one would leave the guest without shares.
+func stayHere(k facts.Kernel, n assess.NextBoot) ([]action.Action, error) {
+	if !assess.OracleModules(assess.Tree(k, k.Running)) {
+		return nil, fmt.Errorf("%s boots next, and %s; the running kernel has no modules either", k.Default, n)
+	}
+	return []action.Action{bootDefaultJob(k.Running, k.Default)}, nil
+}
+
+// knowsQuicksetup: before 6.0 rcvboxadd builds for no kernel but the running one.
+func knowsQuicksetup(in Input, next string) error {
+	v, err := assess.InstalledVersion(in.Facts)
+	if err != nil || v.Major() >= 6 {
+		return err
+	}
+	return fmt.Errorf("the Guest Additions %s can build only for the running kernel: restart into %s and run boxdoctor fix again then", v.Number, next)
 }
 
 var _ = register(Fix{

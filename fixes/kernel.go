@@ -52,6 +52,10 @@ func noTarget(in Input, k facts.Kernel, res facts.Resolve) error {
 	if err != nil {
 		return err
 	}
+	if v, err := assess.PlannedVersion(in.Facts); err == nil && assess.BreaksOn(in.Facts, k.Running) {
+		return fmt.Errorf("the Guest Additions %s are known not to build on the running kernel %s, and no other kernel that could build them can be had with its headers; additions.kernel names the ways out",
+			v.Number, k.Running)
+	}
 	said := res.Text
 	for _, c := range res.Candidates {
 		if said == "" {

@@ -28,8 +28,7 @@ func planReload(in Input) ([]action.Action, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v, err := assess.InstalledVersion(in.Facts); err == nil && ga.Setup != "" && !strings.HasPrefix(v.Number, "4.") &&
-		!strings.HasPrefix(v.Number, "5.") && !strings.HasPrefix(v.Number, "6.") && !held(in) {
+	if v, err := assess.InstalledVersion(in.Facts); err == nil && ga.Setup != "" && v.Major() >= 7 && !held(in) {
 		return []action.Action{action.Job{Name: "reload the Guest Additions' modules", Lib: lib, Script: "run " + shell.Quote(ga.Setup) + " reload\n",
 			Timeout: 10 * time.Minute, Judge: true, Undo: "nothing to undo"}}, nil
 	}

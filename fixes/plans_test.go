@@ -3,6 +3,7 @@ package fixes
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -171,13 +172,16 @@ deb http://de.archive.ubuntu.com/ubuntu mantic-updates main
 deb http://security.ubuntu.com/ubuntu mantic-security main
 `
 
-var situations = []struct {
+// situation is a machine, what is given on the command line, and the fixes whose plans are pinned.
+type situation struct {
 	name   string
 	box    assesstest.Box
 	change func(*facts.Facts)
 	in     func(*Input)
 	fixes  string
-}{
+}
+
+var situations = []situation{
 	{"founding", assesstest.Founding, as, same, "locks.restore repositories.archive kernel.devel kernel.reboot tools.install"},
 	{"founding-later-stages", assesstest.Founding, as, hopeful, "additions.install additions.rebuild modules.load additions.services mount.helper mount.shares"},
 	{"founding-keep-unlocked", assesstest.Founding, as, func(in *Input) { in.KeepUnlocked = true }, "kernel.devel"},
@@ -332,7 +336,7 @@ var situations = []struct {
 
 // TestPlans pins what a dry run shows, and so what runs, in the main situations. Read the diff of an update.
 func TestPlans(t *testing.T) {
-	for _, s := range situations {
+	for _, s := range slices.Concat(situations, kernelSituations) {
 		t.Run(s.name, func(t *testing.T) {
 			f := s.box()
 			s.change(f)
@@ -370,7 +374,7 @@ func planned(t *testing.T, id string, in Input) string {
 // plain is the action's text; the long scripts that are files of their own are named instead of shown.
 func plain(a action.Action) string {
 	text := a.String()
-	for name, script := range map[string]string{"additions_install.sh": additionsInstall, "mount_share.sh": mountShare} {
+	for name, script := range map[string]string{"additions_install.sh": additionsInstall, "mount_share.sh": mountShare, "boot_default.sh": bootDefault} {
 		text = strings.Replace(text, strings.TrimRight(script, "\n"), "# fixes/scripts/"+name, 1)
 	}
 	return text

@@ -17,20 +17,22 @@ type Target struct {
 
 // ChooseTarget picks, in this order: the running kernel when its headers can be had; a newer kernel that is
 // installed already and whose headers are there or can be had; the newest kernel that can be had together
-// with its headers. offline are releases whose headers are at hand as files. ok is false when there is none.
+// with its headers. offline are releases whose headers are at hand as files. A kernel that
+// the Guest Additions are known not to build for is never chosen. ok is false when there is none.
 func ChooseTarget(f *facts.Facts, k facts.Kernel, res facts.Resolve, offline []string) (t Target, ok bool) {
 	have := append(slices.Clone(res.DevelFor), offline...)
-	if state := candidate(res, f, k.Running); slices.Contains(have, k.Running) || state == facts.CandAvailable || state == facts.CandFiltered {
+	broken := BreaksOn(f, k.Running)
+	if state := candidate(res, f, k.Running); !broken && (slices.Contains(have, k.Running) || state == facts.CandAvailable || state == facts.CandFiltered) {
 		return Target{Release: k.Running}, true
 	}
 	for _, release := range newestFirst(k.BootImages) {
-		if (version.CompareKernels(release, k.Running) > 0 || Foreign(k)) && sameKind(release, k.Running) &&
-			(HasHeaders(Tree(k, release)) || slices.Contains(have, release)) {
+		if (version.CompareKernels(release, k.Running) > 0 || (broken && release != k.Running) || Foreign(k)) && sameKind(release, k.Running) &&
+			(HasHeaders(Tree(k, release)) || slices.Contains(have, release)) && !BreaksOn(f, release) {
 			return Target{Release: release}, true
 		}
 	}
 	for _, release := range newestFirst(have) {
-		if sameKind(release, k.Running) && (slices.Contains(res.Kernels, release) || slices.Contains(offline, release)) {
+		if sameKind(release, k.Running) && (slices.Contains(res.Kernels, release) || slices.Contains(offline, release)) && !BreaksOn(f, release) {
 			return Target{Release: release, WithKernel: true}, true
 		}
 	}

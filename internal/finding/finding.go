@@ -75,6 +75,12 @@ func (v Verdict) Advise(text, command string) Verdict {
 // ByHand says that the check's fix does not apply: only a person decides.
 func (v Verdict) ByHand() Verdict { v.NoFix = true; return v }
 
+// Likely says why the verdict is not certain: it rests on general knowledge, or follows from other reports.
+func (v Verdict) Likely(why string) Verdict {
+	v.Message += " (likely, not certain: " + why + ")"
+	return v
+}
+
 func verdict(s Status, format string, a []any) Verdict {
 	return Verdict{Status: s, Message: fmt.Sprintf(format, a...)}
 }

@@ -102,6 +102,9 @@ func defaultKernel(b body, images []string) (release, from string) {
 			return r, "grub.cfg"
 		}
 	}
+	if r := entryRelease(unquote(b.text("grubdefault"))); r != "" {
+		return r, "GRUB_DEFAULT"
+	}
 	if _, ok := b.first("grubcfg"); ok && !firstEntry(b.text("grubdefault")) {
 		return "", "" // an entry that the user chose, and that was not found: the newest is a guess
 	}
@@ -113,6 +116,17 @@ func defaultKernel(b body, images []string) (release, from string) {
 
 // firstEntry tells whether GRUB_DEFAULT means the first menu entry.
 func firstEntry(v string) bool { return slices.Contains([]string{"", "0"}, unquote(v)) }
+
+// menuEntry is the id that grub-mkconfig gives the entry of one kernel.
+var menuEntry = regexp.MustCompile(`(?:^|>)gnulinux-([0-9]\S*)-advanced-\S+$`)
+
+// entryRelease is the kernel of a menu entry that is named by its id, inside its submenu or alone.
+func entryRelease(id string) string {
+	if m := menuEntry.FindStringSubmatch(id); m != nil {
+		return m[1]
+	}
+	return ""
+}
 
 var imageName = regexp.MustCompile(`/vmlinuz-(\S+)`)
 
@@ -156,6 +170,9 @@ func grubEnv(b body) string {
 				saved = v
 			}
 		}
+	}
+	if r := entryRelease(saved); r != "" {
+		return r
 	}
 	entries := loaderEntries(b)
 	if m := inParens.FindStringSubmatch(saved); m != nil {

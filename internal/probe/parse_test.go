@@ -298,6 +298,8 @@ func TestDefaultKernel(t *testing.T) {
 			"5.14.0-2.el9.x86_64", "grubenv"},
 		{"BLS without saved entry", "=bls 0\n| /e/a-5.14.0-2.el9.x86_64.conf:version 5.14.0-2.el9.x86_64\n| /e/a-5.14.0-10.el9.x86_64.conf:version 5.14.0-10.el9.x86_64\n", "5.14.0-10.el9.x86_64", "grubenv"},
 		{"Debian first entry", "=grubdefault 0\n=grubcfg \tlinux\t/boot/vmlinuz-6.1.0-56-amd64 root=x\n=image 6.1.0-57-amd64\n", "6.1.0-56-amd64", "grub.cfg"},
+		{"Debian, chosen by its id (boxdoctor's drop-in)", "=grubdefault \"gnulinux-advanced-0a1b>gnulinux-6.1.0-21-amd64-advanced-0a1b\"\n=grubcfg linux /boot/vmlinuz-6.1.0-56-amd64\n=image 6.1.0-57-amd64\n", "6.1.0-21-amd64", "GRUB_DEFAULT"},
+		{"SUSE, saved by its id", "=grubenv 0\n| saved_entry=gnulinux-advanced-0a1b>gnulinux-6.4.0-150600.23.7-default-advanced-0a1b\n=image 6.4.0-150600.23.14-default\n", "6.4.0-150600.23.7-default", "grubenv"},
 		{"Debian chosen entry", "=grubdefault \"1>2\"\n=grubcfg linux /boot/vmlinuz-6.1.0-56-amd64\n=image 6.1.0-57-amd64\n", "", ""},
 		{"newest image", "=image 6.1.0-9-amd64\n=image 6.1.0-10-amd64\n", "6.1.0-10-amd64", "newest"},
 		{"nothing", "", "", ""},

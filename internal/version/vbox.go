@@ -68,6 +68,9 @@ func (v VBox) Series() string {
 	return v.Number
 }
 
+// Major is the first number.
+func (v VBox) Major() int { return v.order().Segments()[0] }
+
 // SameSeries reports whether major and minor agree.
 func (v VBox) SameSeries(o VBox) bool {
 	a, b := v.order().Segments(), o.order().Segments()

@@ -16,7 +16,8 @@ else
 		block bls asroot 5 find /boot/loader/entries -name '*.conf' -exec grep -H -e '^version' -e '^linux' '{}' ';'
 	fi
 	if [ -e /boot/grub/grub.cfg ]; then
-		tag grubdefault "$(sed -n 's/^GRUB_DEFAULT=//p' /etc/default/grub 2>/dev/null)"
+		# a later file wins, as in grub-mkconfig
+		tag grubdefault "$(cat /etc/default/grub /etc/default/grub.d/*.cfg 2>/dev/null | sed -n 's/^GRUB_DEFAULT=//p' | tail -n 1)"
 		v=$(reader /boot/grub/grub.cfg 2>/dev/null | sed -n '/^[[:space:]]*linux.*vmlinuz-/p' | head -n 1)
 		tag grubcfg "$v"
 	fi
