@@ -8,6 +8,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/packages"
 	"github.com/boxdoctor/boxdoctor/internal/shell"
 	"github.com/boxdoctor/boxdoctor/internal/version"
 )
@@ -95,7 +96,7 @@ func develFor(in Input, k facts.Kernel, release string) ([]action.Action, error)
 	}
 	blocks := assess.BlockingAny(in.Facts, want)
 	tr := transaction{in: in, name: "install " + names.Devel, blocks: blocks, refresh: true,
-		commands: [][]string{install(manager(in), hasExclude(blocks), want...)}}
+		commands: [][]string{packageManager(in).Install(packages.Install{Names: want, LiftExcludes: hasExclude(blocks)})}}
 	return tr.actions(), nil
 }
 
