@@ -36,6 +36,9 @@ type app struct {
 	dial    func(context.Context, sshguest.Config) (guest.Guest, facts.Reach, error)
 	check   func(context.Context, []engine.Machine, []string, engine.Options) finding.Report
 	fix     func(context.Context, []engine.Machine, []string, engine.FixOptions) finding.Report
+	undo    func(context.Context, []engine.Machine, []string, engine.UndoOptions) finding.UndoReport
+	// vboxmanage runs VBoxManage for snapshots; nil: really run it.
+	vboxmanage host.Executor
 	// startDemo starts the built-in sick guest; download fetches a Guest Additions image.
 	startDemo func(context.Context) (demoGuest, error)
 	download  func(ctx context.Context, number, dir string, d host.Download) (facts.ISO, error)
@@ -49,7 +52,7 @@ type app struct {
 
 func newApp(s *term.Streams, getenv func(string) string) *app {
 	return &app{streams: s, getenv: getenv, version: readBuildVersion(), now: time.Now,
-		observe: host.Observe, dial: dialGuest, check: engine.Check, fix: engine.Fix,
+		observe: host.Observe, dial: dialGuest, check: engine.Check, fix: engine.Fix, undo: engine.Undo,
 		startDemo: startDemo, download: host.DownloadISO}
 }
 

@@ -32,6 +32,7 @@ type fixOptions struct {
 	KeepUnlocked bool
 	Downgrade    bool
 	Download     bool
+	Snapshot     bool
 	Packages     string
 
 	packages []fixes.PackageFile
@@ -69,6 +70,7 @@ func newFixCmd(a *app, run func(context.Context, *fixOptions) error) *cobra.Comm
 	fs.BoolVar(&o.KeepUnlocked, "keep-unlocked", false, "leave package locks off that were taken off for the repair")
 	fs.BoolVar(&o.Downgrade, "allow-downgrade", false, "allow Guest Additions older than those in the guest")
 	fs.BoolVar(&o.Download, "download", false, "allow downloading the Guest Additions image, checked by its checksum")
+	fs.BoolVar(&o.Snapshot, "snapshot", false, "take a VirtualBox snapshot of each machine before its first change")
 	fs.StringVar(&o.Packages, "packages", "", "upload and install the package files of `DIR` (.rpm, .deb)")
 	o.Output.add(fs)
 	o.Run.add(fs)
@@ -136,7 +138,7 @@ func (a *app) runFix(ctx context.Context, o *fixOptions) error {
 		r.Notes = append(r.Notes, interruptedNote(r.Actions))
 	}
 	if !o.DryRun && tried(r.Actions) {
-		r.Notes = append(r.Notes, "Every change and how to take it back: "+journal)
+		r.Notes = append(r.Notes, "Every change and how to take it back: "+journal+" (boxdoctor undo)")
 	}
 	ro := a.reportOptions(o.Output, o.Reach, o.Run)
 	ro.Fix = true
@@ -179,13 +181,16 @@ func secondStop(now, look string) string {
 
 // fixOptions builds what the engine needs, and the journal, without which nothing may be changed.
 func (s *session) fixOptions(o *fixOptions, host facts.Host) (engine.FixOptions, string, error) {
-	name := s.a.now().UTC().Format("20060102T150405.000Z") + ".jsonl"
-	path := filepath.Join(stateDir(s.a.getenv), "journal", name)
+	name := action.JournalName(s.a.now())
+	path := filepath.Join(s.a.journalDir(), name)
 	fo := engine.FixOptions{
 		Options: s.engineOptions(selectFlags{}, o.Run),
 		DryRun:  o.DryRun, OnlyFixes: o.Only, Stop: s.Soft.Done(), Command: o.Reach.fix, Running: s.onJob,
 		Plan: fixes.Input{KeepUnlocked: o.KeepUnlocked, NoReboot: o.NoReboot, Downgrade: o.Downgrade,
 			ISO: host.AdditionsISO.Or(facts.ISO{}), Packages: o.packages},
+	}
+	if o.Snapshot {
+		fo.Snapshot = s.a.snapshotFor(strings.TrimSuffix(name, filepath.Ext(name)))
 	}
 	if o.DryRun {
 		return fo, "", nil

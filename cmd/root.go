@@ -16,6 +16,7 @@ do not mount and Guest Additions that do not run, and repairs it.`
 const rootExample = `  boxdoctor                        examine this computer and every running machine of the project
   boxdoctor fix --dry-run          show every command that a repair would run
   boxdoctor fix                    repair, asking before each stage
+  boxdoctor undo                   take back what the last repair changed
   boxdoctor demo                   see all of it on a built-in sick machine
   boxdoctor explain mount.shares   why a check matters and how it looks`
 
@@ -29,7 +30,7 @@ func newRoot(a *app) *cobra.Command {
 		RunE: check.RunE,
 	}
 	root.Flags().AddFlagSet(check.Flags())
-	root.AddCommand(check, newFixCmd(a, a.runFix), newDemoCmd(a, a.runDemo), newListCmd(a), newExplainCmd(a), newProvisionCmd(a, a.runProvision),
+	root.AddCommand(check, newFixCmd(a, a.runFix), newUndoCmd(a, a.runUndo), newDemoCmd(a, a.runDemo), newListCmd(a), newExplainCmd(a), newProvisionCmd(a, a.runProvision),
 		newVersionCmd(a), newCompletionCmd(a))
 	root.SetHelpCommand(newHelpCmd(a))
 	root.CompletionOptions.DisableDefaultCmd = true

@@ -41,6 +41,8 @@ type session struct {
 	// each machine.
 	narrate bool
 	said    map[string]string
+	// dir is where the project is looked for; empty: where the user is.
+	dir string
 	// jobs are how to look at the jobs that run now, by machine.
 	jobs map[string]string
 }
@@ -156,6 +158,9 @@ func (s *session) machines(reach reachFlags, names []string) ([]engine.Machine, 
 	o, err := s.a.hostOptions(reach, names)
 	if err != nil {
 		return nil, nil, facts.Host{}, err
+	}
+	if s.dir != "" {
+		o.Dir = s.dir
 	}
 	inv, err := s.a.observe(s.Soft, o)
 	if err != nil {

@@ -198,8 +198,8 @@ func buildJob(in Input, name, setup, kernel string, args ...string) ([]action.Ac
 		return nil, err
 	}
 	return []action.Action{action.Job{Name: name, Lib: lib, Script: buildScript, Timeout: buildTimeout, Judge: true,
-		Args: append([]string{yesNo(ownTmp), runHome(in), kernel, setup}, args...),
-		Undo: "nothing to undo: modules were added below /lib/modules/" + kernel + "/misc"}}, nil
+		Args:  append([]string{yesNo(ownTmp), runHome(in), kernel, setup}, args...),
+		Stays: "the modules that were built lie below /lib/modules/" + kernel + "/misc"}}, nil
 }
 
 var _ = register(Fix{

@@ -32,5 +32,5 @@ func planRestore(in Input) ([]action.Action, error) {
 		return nil, nil
 	}
 	return []action.Action{action.Job{Name: "put locks back", Lib: lib, Script: restoreScript, Timeout: 2 * time.Minute,
-		Undo: "nothing to undo: the files are as they were before the interrupted repair"}}, nil
+		Stays: "the locks are as they were before the interrupted repair"}}, nil
 }

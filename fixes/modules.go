@@ -30,7 +30,7 @@ func planReload(in Input) ([]action.Action, error) {
 	}
 	if v, err := assess.InstalledVersion(in.Facts); err == nil && ga.Setup != "" && v.Major() >= 7 && !held(in) {
 		return []action.Action{action.Job{Name: "reload the Guest Additions' modules", Lib: lib, Script: "run " + shell.Quote(ga.Setup) + " reload\n",
-			Timeout: 10 * time.Minute, Judge: true, Undo: "nothing to undo"}}, nil
+			Timeout: 10 * time.Minute, Judge: true, Stays: "the modules in memory are those of the installed Guest Additions"}}, nil
 	}
 	if in.NoReboot {
 		return nil, nil
@@ -74,7 +74,8 @@ func planLoad(in Input) ([]action.Action, error) {
 		return nil, errors.New("vboxguest loads only where VirtualBox's device is (PCI 80ee:cafe), and this machine has none: run the guest in VirtualBox (modules.device)")
 	}
 	return []action.Action{action.Job{Name: "load the modules", Lib: lib, Script: loadScript, Timeout: time.Minute,
-		Undo: "sudo rm -f /etc/modules-load.d/vboxsf.conf"}}, nil
+		Undo: "sudo rm -f /etc/modules-load.d/vboxsf.conf", Changed: action.Names("/etc/modules-load.d/vboxsf.conf"),
+		Stays: "vboxguest and vboxsf stay in memory until the next restart"}}, nil
 }
 
 var _ = register(Fix{
@@ -146,7 +147,14 @@ func planHelper(in Input) ([]action.Action, error) {
 		dir = path.Join(ga.InstallDir, "lib/VBoxGuestAdditions")
 	}
 	return []action.Action{action.Job{Name: "link the mount helper", Lib: lib, Script: helperScript, Args: []string{helper, dir},
-		Timeout: time.Minute, Undo: "sudo ln -sfn " + shell.Join([]string{linkOrNone(ga.Helper.Link), "/sbin/mount.vboxsf"})}}, nil
+		Timeout: time.Minute, Undo: undoHelper(ga), Changed: action.Names("/sbin/mount.vboxsf", "/usr/lib/VBoxGuestAdditions")}}, nil
+}
+
+func undoHelper(ga facts.Additions) string {
+	if ga.Helper.Link == "" {
+		return "sudo rm /sbin/mount.vboxsf"
+	}
+	return "sudo ln -sfn " + shell.Join([]string{ga.Helper.Link, "/sbin/mount.vboxsf"})
 }
 
 // bestHelper prefers the installed version's own helper.
@@ -157,13 +165,6 @@ func bestHelper(ga facts.Additions) string {
 		}
 	}
 	return ga.Helper.Candidates[0]
-}
-
-func linkOrNone(link string) string {
-	if link == "" {
-		return "NOTHING-WAS-THERE"
-	}
-	return link
 }
 
 var _ = register(Fix{
@@ -198,9 +199,15 @@ func planMounts(in Input) ([]action.Action, error) {
 		}
 		out = append(out, action.Job{Name: "mount " + w.Name + " on " + w.GuestPath, Script: mountShare, Timeout: 2 * time.Minute,
 			Args: []string{w.Name, w.GuestPath, owner, group, strings.Join(plainOptions(w.Options), ",")},
-			Undo: "sudo umount " + shell.Quote(w.GuestPath)})
+			Undo: "sudo umount " + shell.Quote(w.GuestPath), Changed: mountChanges(w.GuestPath)})
 	}
 	return out, nil
+}
+
+// mountChanges: the folder may have to be made, and what is mounted on it goes first when it is taken back.
+func mountChanges(guestPath string) []action.Change {
+	p := path.Clean(guestPath)
+	return append(action.Names(p), action.Change{Kind: action.KindMount, Path: p})
 }
 
 func unmounted(in Input, m facts.Mounts) bool {

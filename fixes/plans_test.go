@@ -366,9 +366,25 @@ func planned(t *testing.T, id string, in Input) string {
 		return out + "nothing to do\n\n"
 	}
 	for _, a := range actions {
-		out += fmt.Sprintf("-- %s (undo: %s)\n%s\n", a.Title(), a.Inverse(), plain(a))
+		out += fmt.Sprintf("-- %s (undo: %s)\n%s\n", a.Title(), wayBack(t, a), plain(a))
 	}
 	return out + "\n"
+}
+
+// wayBack is what `boxdoctor undo` puts back of an action and what stays. Every action says at least one of them.
+func wayBack(t *testing.T, a action.Action) string {
+	t.Helper()
+	var out []string
+	for _, c := range a.Changes() {
+		out = append(out, c.Kind+" "+c.Path)
+	}
+	if a.Lasting() != "" {
+		out = append(out, "stays: "+a.Lasting())
+	}
+	if len(out) == 0 {
+		t.Errorf("%s says neither what boxdoctor undo puts back nor what stays", a.Title())
+	}
+	return strings.Join(out, ", ")
 }
 
 // plain is the action's text; the long scripts that are files of their own are named instead of shown.

@@ -60,7 +60,7 @@ func planArchive(in Input) ([]action.Action, error) {
 
 func refreshJob(in Input) action.Job {
 	return action.Job{Name: "fetch the package lists", Lib: lib, Script: "wait_idle\n" + refreshApt(in), Timeout: 10 * time.Minute,
-		Undo: "nothing to undo: apt's package lists are newer"}
+		Stays: "apt's package lists are newer, which harms nothing"}
 }
 
 var _ = register(Fix{

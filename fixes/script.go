@@ -55,7 +55,8 @@ func (t transaction) actions() []action.Action {
 	for _, p := range t.uploads {
 		out = append(out, action.Upload{Local: p.Path, Remote: t.remote(p), SHA256: p.SHA256, Size: p.Size})
 	}
-	job := action.Job{Name: t.name, Lib: lib, Script: t.script(), Timeout: 40 * time.Minute, Undo: t.undo()}
+	job := action.Job{Name: t.name, Lib: lib, Script: t.script(), Timeout: 40 * time.Minute, Undo: t.undo(),
+		Changed: action.Files(lockLists(t.blocks)...), Stays: t.stays()}
 	return append(out, job)
 }
 
@@ -63,6 +64,20 @@ func (t transaction) remote(p PackageFile) string { return runHome(t.in) + "/" +
 
 // fileName is the last part of a path of any host, Windows included.
 func fileName(p string) string { return path.Base(strings.ReplaceAll(p, `\`, "/")) }
+
+// lockLists are the files that unlocking writes; an exclude is lifted by an option of one command.
+func lockLists(blocks []facts.Lock) []string {
+	return lockFiles(slices.DeleteFunc(slices.Clone(blocks), func(l facts.Lock) bool { return l.File == "" || l.Kind == facts.LockExcl }))
+}
+
+// stays is what boxdoctor undo leaves: packages, because whatever was installed since may need them.
+func (t transaction) stays() string {
+	how := "the packages stay as they are now; to take them back: " + packageManager(t.in).Undo
+	if held := entriesOf(t.blocks, ""); t.in.KeepUnlocked && len(held) > 0 {
+		how += "; to hold again: sudo apt-mark hold " + shell.Join(packageNames(held))
+	}
+	return how
+}
 
 // undo tells how a person goes back.
 func (t transaction) undo() string {

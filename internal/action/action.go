@@ -20,6 +20,10 @@ type Action interface {
 	Title() string
 	// Inverse is how to undo it by hand, or empty when there is nothing to undo.
 	Inverse() string
+	// Changes are the things that `boxdoctor undo` can put back.
+	Changes() []Change
+	// Lasting is what stays after `boxdoctor undo`, and how a person takes it back; empty: nothing stays.
+	Lasting() string
 	apply(ctx context.Context, t *Target) error
 }
 
@@ -37,6 +41,12 @@ type Job struct {
 	Lib string
 	// Undo is how a person takes the change back, recorded in the journal before the job starts.
 	Undo string
+	// Changed are the things that it may change and that `boxdoctor undo` puts back. The job itself notes in the guest how
+	// each was and how it left it: neither a cut link nor a killed boxdoctor loses that.
+	Changed []Change
+	// Stays is what else it changes, in words for people, with the way back where there is one. Empty: what Changed
+	// names is all; without Changed, Undo says it.
+	Stays string
 	// Judge says that the exit status proves nothing and is not a failure (the Guest Additions installer exits
 	// 0 with nothing built and 2 with everything built): only the next observation counts.
 	Judge bool
@@ -50,6 +60,17 @@ func (j Job) Title() string { return j.Name }
 
 // Inverse is the recorded undo.
 func (j Job) Inverse() string { return j.Undo }
+
+// Changes are those that were named.
+func (j Job) Changes() []Change { return j.Changed }
+
+// Lasting is Stays; of a job that names no changes it is how a person undoes them.
+func (j Job) Lasting() string {
+	if j.Stays == "" && len(j.Changed) == 0 {
+		return j.Undo
+	}
+	return j.Stays
+}
 
 // String is the script with its arguments, as it runs.
 func (j Job) String() string {
@@ -131,6 +152,18 @@ func (p PutFile) Inverse() string {
 	return "sudo cp -p " + shell.Join([]string{p.Backup, p.Path})
 }
 
+// Changes is the one file; how it was and is left is known beforehand.
+func (p PutFile) Changes() []Change {
+	c := Change{Kind: KindFile, Path: p.Path, Was: StateAbsent, Left: fileState(hash(p.Content)), Copy: p.Backup}
+	if p.WasSHA256 != "" {
+		c.Was = fileState(p.WasSHA256)
+	}
+	return []Change{c}
+}
+
+// Lasting: nothing stays.
+func (p PutFile) Lasting() string { return "" }
+
 // String shows the whole new file.
 func (p PutFile) String() string {
 	backup := ""
@@ -173,6 +206,14 @@ func (u Upload) Title() string { return "upload " + u.Local }
 // Inverse deletes the uploaded file.
 func (u Upload) Inverse() string { return "sudo rm -f " + shell.Quote(u.Remote) }
 
+// Changes is the uploaded file, which the job that uses it deletes.
+func (u Upload) Changes() []Change {
+	return []Change{{Kind: KindName, Path: u.Remote, Was: StateAbsent, Left: fileState(u.SHA256)}}
+}
+
+// Lasting: nothing stays.
+func (u Upload) Lasting() string { return "" }
+
 // String shows both ends and the hash that must match in the guest.
 func (u Upload) String() string {
 	return fmt.Sprintf("sftp put %s %s   # %d bytes, sha256 %s", shell.Quote(u.Local), shell.Quote(u.Remote), u.Size, u.SHA256)
@@ -190,6 +231,12 @@ func (r Reboot) Title() string { return "reboot" }
 
 // Inverse: a reboot cannot be taken back.
 func (r Reboot) Inverse() string { return "" }
+
+// Changes: none that could be put back.
+func (r Reboot) Changes() []Change { return nil }
+
+// Lasting says that time does not go back.
+func (r Reboot) Lasting() string { return "the guest was restarted" }
 
 // String is the command and the proof that is waited for.
 func (r Reboot) String() string {

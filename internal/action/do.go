@@ -16,6 +16,8 @@ type Target struct {
 	// RunID names this run's private folders in the guest.
 	RunID   string
 	Journal Journal
+	// Project, UUID and Undoes go into the journal (Entry).
+	Project, UUID, Undoes string
 	// Progress is told what happens now; Output gets what jobs print, as it comes. Both may be nil.
 	Progress func(what string)
 	Output   func(text string)
@@ -54,13 +56,17 @@ func Do(ctx context.Context, t *Target, fix string, a Action) error {
 	}
 	t.seq++
 	e := Entry{Time: t.now(), Run: t.RunID, Machine: t.Machine, Fix: fix, Title: a.Title(),
-		Text: a.String(), Undo: a.Inverse(), State: "begin"}
+		Text: a.String(), Undo: a.Inverse(), State: "begin", Seq: t.seq, Changes: a.Changes(), Stays: a.Lasting(),
+		Project: t.Project, UUID: t.UUID, Undoes: t.Undoes}
+	if j, ok := a.(Job); ok && len(j.Changed) > 0 {
+		e.Notes = t.notes()
+	}
 	if err := t.record(e); err != nil {
 		return fmt.Errorf("%s: %w: %w", a.Title(), ErrNotRecorded, err)
 	}
 	t.say(a.Title())
 	err := a.apply(ctx, t)
-	e.Time, e.Text, e.Undo, e.State = t.now(), "", "", "done"
+	e = Entry{Time: t.now(), Run: e.Run, Machine: e.Machine, Fix: e.Fix, Title: e.Title, Seq: e.Seq, State: "done"}
 	if err != nil {
 		e.State, e.Error = endState(err), err.Error()
 	}

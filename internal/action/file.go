@@ -33,14 +33,18 @@ const putScript = `set -eu; umask 077; f=$1; if [ -L "$f" ]; then f=$(readlink -
 	`mv -f "$t" "$f"; if command -v restorecon >/dev/null 2>&1; then restorecon "$f" || true; fi`
 
 func (p PutFile) apply(ctx context.Context, t *Target) error {
-	sum := sha256.Sum256([]byte(p.Content))
 	_, err := t.Guest.Run(ctx, guest.Cmd{
 		Name: p.Title(), Sudo: true, Timeout: time.Minute,
 		Argv: append([]string{"sh", "-c", putScript, "sh", p.Path, fmt.Sprintf("%04o", p.Mode.Perm()), p.WasSHA256, p.Backup,
-			hex.EncodeToString(sum[:]), p.Owner}, p.Validate...),
+			hash(p.Content), p.Owner}, p.Validate...),
 		Stdin: strings.NewReader(p.Content),
 	})
 	return err
+}
+
+func hash(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return hex.EncodeToString(sum[:])
 }
 
 // sweepScript takes away what killed runs left: drop folders and run folders of runs without a live job. $1 is the

@@ -22,6 +22,9 @@ var jobPoll string
 //go:embed job_live.sh
 var jobLive string
 
+//go:embed keep.sh
+var keepScript string
+
 // JobRoot is the root-only folder of the guest in which jobs keep their script, log and exit status.
 const JobRoot = "/var/lib/boxdoctor/jobs"
 
@@ -106,7 +109,7 @@ const (
 // no is final. Once the outcome of one try is unknown, only a success makes it known again.
 func startJob(ctx context.Context, t *Target, j Job, dir string) error {
 	cmd := guest.Cmd{Name: "start " + j.Name, Sudo: true, Timeout: time.Minute,
-		Script: jobScript(j, t.RunID), Args: append([]string{dir}, j.Args...)}
+		Script: jobScript(j, t.RunID, t.notes()), Args: append([]string{dir}, j.Args...)}
 	var failed error
 	var exit *guest.ExitError
 	for range startTries {
@@ -130,11 +133,28 @@ func startJob(ctx context.Context, t *Target, j Job, dir string) error {
 	return failed
 }
 
-// jobScript carries the job's script as a here-document whose delimiter a guest cannot guess.
-func jobScript(j Job, nonce string) string {
-	mark := "BOXDOCTOR_" + nonce
-	return "job_script() { cat <<'" + mark + "'\n" + j.Lib + "\n" + strings.TrimRight(j.Script, "\n") + "\n" + mark + "\n}\n" + sweepScript + "drops=" + dropRoot + "\n" + jobStart
+// jobScript carries the job's texts as here-documents whose delimiter a guest cannot guess. notes is the folder for
+// how things were that the job changes.
+func jobScript(j Job, nonce, notes string) string {
+	keeps, keep := "", ""
+	for _, c := range j.Changed {
+		keeps += "\n" + c.Kind + " " + c.Path
+	}
+	if keeps != "" {
+		keep = "\nnotes=" + shell.Quote(notes) + "\n" + strings.TrimRight(keepScript, "\n")
+	}
+	return printer("job_script", nonce, "\n"+j.Lib+"\n"+strings.TrimRight(j.Script, "\n")) + printer("job_keeps", nonce, keeps) +
+		printer("job_keep", nonce, keep) + sweepScript + "drops=" + dropRoot + "\n" + jobStart
 }
+
+// printer is a shell function that prints a text, which begins with a newline where it is not empty.
+func printer(name, nonce, text string) string {
+	mark := "BOXDOCTOR_" + nonce
+	return name + "() { cat <<'" + mark + "'" + text + "\n" + mark + "\n}\n"
+}
+
+// notes is the folder of this action's job for how things were and how it left them.
+func (t *Target) notes() string { return fmt.Sprintf("%s/%s/%d", BackupRoot, t.RunID, t.seq) }
 
 // follower is the wait for one job.
 type follower struct {

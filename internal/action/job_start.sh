@@ -1,5 +1,6 @@
 # Starts a detached job once. $1 is its folder; the rest are the job's own arguments.
-# job_script, defined above this text, prints the job's script; sweep and drops are defined there, too.
+# job_script, defined above this text, prints the job's script, job_keeps what it will change (nothing: what it changes
+# cannot be put back) and job_keep the functions and the folder for notes of that; sweep and drops are defined there, too.
 set -eu
 umask 077
 dir=$1
@@ -31,6 +32,10 @@ sweep "${dir%/*/*}/run" "${run%-*}" "${dir%/*}" "$drops" || true
 mkdir -p "$dir"
 job_script >"$dir/script.$$"
 mv -f "$dir/script.$$" "$dir/script"
+job_keeps >"$dir/keeps.$$"
+mv -f "$dir/keeps.$$" "$dir/keeps"
+job_keep >"$dir/keep.$$"
+mv -f "$dir/keep.$$" "$dir/keep"
 cat >"$dir/run.$$" <<'RUN'
 dir=$1
 shift
@@ -38,9 +43,21 @@ mkdir "$dir/claim" 2>/dev/null || exit 0
 echo $$ >"$dir/pid.new"
 mv "$dir/pid.new" "$dir/pid"
 cd /
+rc=0
+if [ -s "$dir/keeps" ]; then
+	. "$dir/keep"
+	note was "$dir/keeps" "$notes" >"$dir/log" 2>&1 </dev/null || rc=73
+fi
 umask 022
-sh "$dir/script" "$@" >"$dir/log" 2>&1 </dev/null
-echo $? >"$dir/rc.new"
+if [ "$rc" -eq 0 ]; then
+	sh "$dir/script" "$@" >>"$dir/log" 2>&1 </dev/null
+	rc=$?
+	umask 077
+	[ ! -s "$dir/keeps" ] || note left "$dir/keeps" "$notes" >>"$dir/log" 2>&1 </dev/null || true
+else
+	echo "boxdoctor: what this changes could not be copied to $notes first, so nothing was changed" >>"$dir/log"
+fi
+echo "$rc" >"$dir/rc.new"
 mv "$dir/rc.new" "$dir/rc"
 RUN
 mv -f "$dir/run.$$" "$dir/run"

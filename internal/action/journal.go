@@ -20,9 +20,21 @@ type Entry struct {
 	// Text is what runs; only in the "begin" entry.
 	Text string `json:"text,omitempty"`
 	// Undo is how to take it back by hand.
-	Undo  string `json:"undo,omitempty"`
-	State string `json:"state"` // begin, done, failed, unknown
-	Error string `json:"error,omitempty"`
+	Undo string `json:"undo,omitempty"`
+	// Seq numbers the actions of a run on one machine. Changes is what `boxdoctor undo` puts back, Notes the folder of the
+	// guest in which a job keeps how they were, Stays what is not put back; all only in the "begin" entry.
+	Seq     int      `json:"seq,omitempty"`
+	Changes []Change `json:"changes,omitempty"`
+	Notes   string   `json:"notes,omitempty"`
+	Stays   string   `json:"stays,omitempty"`
+	// Project is the folder of the Vagrantfile, UUID the id of the VM, Undoes the run that this one takes back.
+	Project string `json:"project,omitempty"`
+	UUID    string `json:"uuid,omitempty"`
+	Undoes  string `json:"undoes,omitempty"`
+	// Snapshot is the name of a VirtualBox snapshot that was taken.
+	Snapshot string `json:"snapshot,omitempty"`
+	State    string `json:"state"` // begin, done, failed, unknown
+	Error    string `json:"error,omitempty"`
 }
 
 // Journal keeps entries. Record must have stored the entry when it returns nil: a change whose entry could

@@ -150,3 +150,13 @@ func Healthy() Scene {
 	s.Prepare = []string{"mount -t vboxsf -o uid=500,gid=500 home_rc_ /home/rc"}
 	return s
 }
+
+// Tangled is a guest whose Guest Additions are right and whose surroundings are not: the mirror list of CentOS 6 is gone,
+// the mount helper's link leads nowhere (GA 5.1.20 left it so), and the share is not mounted. A repair changes only what
+// `boxdoctor undo` can take back to the last byte.
+func Tangled() Scene {
+	s := Healthy()
+	s.System.RepoFile = deadRepos
+	s.Prepare = []string{"ln -sfn /opt/VBoxGuestAdditions-5.1.26/elsewhere/mount.vboxsf /sbin/mount.vboxsf", "rmdir /home/rc 2>/dev/null || true"}
+	return s
+}

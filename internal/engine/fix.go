@@ -32,6 +32,8 @@ type repair struct {
 	stale bool
 	// told: what was found was told.
 	told bool
+	// safe: the snapshot that was asked for is taken.
+	safe bool
 }
 
 // Fix examines all machines, repairs them in stages, and examines them again after every stage: a fix
@@ -127,6 +129,7 @@ func (d *repair) newTarget() *action.Target {
 	say := func(what string) { d.o.progress(name, what) }
 	voice := &voice{say: say}
 	return &action.Target{Guest: d.seen.guest, Machine: name, RunID: d.o.Plan.RunID, Journal: d.o.Journal, Stop: d.o.Stop,
+		Project: d.seen.machine.Host.ProjectRoot.Or(""), UUID: d.seen.machine.Facts.UUID,
 		Progress: say,
 		Running: func(look string) {
 			if d.o.Running != nil {
@@ -167,7 +170,11 @@ func (d *repair) dryRun() {
 	if job := d.seen.facts.Guest.Activity.Or(facts.Activity{}).Job; job != "" {
 		d.note("a job of an earlier run still works in the guest, so this plan may change; %s", lookAt(job))
 	}
-	for _, p := range plan(d.seen, d.o, d.tried) {
+	planned := plan(d.seen, d.o, d.tried)
+	if d.o.Snapshot != nil && len(ready(planned)) > 0 {
+		d.actions = append(d.actions, d.o.Snapshot.record(d.seen.machine, finding.Planned))
+	}
+	for _, p := range planned {
 		rec := finding.ActionRecord{Machine: name, Fix: p.Fix.ID, Stage: p.stage(), Outcome: finding.Planned}
 		if len(p.Later) > 0 {
 			rec.Message = "may change after " + join(p.Later)

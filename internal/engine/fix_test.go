@@ -174,7 +174,7 @@ func TestARepairThatDoesNotHelpIsNotVerified(t *testing.T) {
 	p := admit(t, scene)
 	p.meddle = func(_ context.Context, c *guest.Cmd) (bool, error) {
 		if starts(c, "build the Guest Additions' modules") {
-			c.Script = "job_script() { echo 'echo pretending'; }\n" + c.Script[strings.LastIndex(c.Script, "sweep() {"):]
+			c.Script = "job_script() { echo 'echo pretending'; }\njob_keeps() { :; }\njob_keep() { :; }\n" + c.Script[strings.LastIndex(c.Script, "sweep() {"):]
 		}
 		return false, nil
 	}

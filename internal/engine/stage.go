@@ -27,7 +27,7 @@ func (d *repair) stage(ctx context.Context, n int) bool {
 	if len(first) == 0 {
 		return refused
 	}
-	if !d.confirmed(ctx, first) {
+	if !d.confirmed(ctx, first) || !d.snapshot(ctx) {
 		return false
 	}
 	ok := d.act(ctx, first, n)

@@ -63,6 +63,8 @@ type FixOptions struct {
 	Running func(machine, look string)
 	// Command is `boxdoctor fix` for a machine with everything needed to reach it; nil: plain `boxdoctor fix`.
 	Command func(machine string) string
+	// Snapshot is taken of each machine before its first change; nil: none.
+	Snapshot *Snapshot
 	// Journal records changes before they are made.
 	Journal action.Journal
 	// Stop is closed by the first Ctrl-C: no new change begins, what runs is waited for. The context given to

@@ -45,6 +45,22 @@ func (s *Streams) Confirm(ctx context.Context, question string) (bool, error) {
 	return false, nil
 }
 
+// Ask asks for one line on Err. Errors: ErrNoTerminal, the context's error, or that the input ended.
+func (s *Streams) Ask(ctx context.Context, question string) (string, error) {
+	done, err := s.ask(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%q was not asked: %w", question, err)
+	}
+	defer done()
+	s.prompt(question)
+	line, err := await(ctx, s.lines.next)
+	if err != nil {
+		s.newline()
+		return "", fmt.Errorf("no answer to %q: %w", question, err)
+	}
+	return strings.TrimRight(line, "\r\n"), nil
+}
+
 // Secret asks for one line without echo. Errors: ErrNoTerminal, the context's error, or that the input ended.
 // What was typed appears in no error.
 func (s *Streams) Secret(ctx context.Context, prompt string) (string, error) {

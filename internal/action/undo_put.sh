@@ -1,0 +1,96 @@
+# Puts things back. Five for each: kind, path, how it was, how boxdoctor left it, the copy of the old file. What stands
+# as it was needs nothing; what stands neither so nor as boxdoctor left it was changed by somebody else and is left
+# alone. state is defined above this text. Safe to run twice.
+set -u
+umask 022
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin
+export PATH
+LC_ALL=C
+export LC_ALL
+
+# same STATE WANTED: of a file the mode and the owner count only where they are known.
+same() {
+	case $1 in
+	"$2" | "$2 "*) [ -n "$2" ] ;;
+	*) return 1 ;;
+	esac
+}
+
+# holders PATH names the processes that keep a mount busy.
+holders() {
+	for process in /proc/[0-9]*; do
+		for use in "$process/cwd" "$process/root" "$process/fd/"*; do
+			case $(readlink "$use" 2>/dev/null) in
+			"$1" | "$1"/*)
+				IFS= read -r name 2>/dev/null <"$process/comm" || name=process
+				echo "boxdoctor: $1 is used by $name (process ${process#/proc/})"
+				break
+				;;
+			esac
+		done
+	done
+}
+
+# put_file COPY FILE puts the old file in place in one step, with its owner, mode and time.
+put_file() {
+	if cp -p "$1" "$2.boxdoctor-new" && mv -f "$2.boxdoctor-new" "$2"; then
+		if command -v restorecon >/dev/null 2>&1; then
+			restorecon "$2" || true
+		fi
+		return 0
+	fi
+	rm -f "$2.boxdoctor-new"
+	return 1
+}
+
+# take_away NOW THING makes room for what was there before.
+take_away() {
+	case $1 in
+	"mounted "*)
+		umount "$2" || {
+			holders "$2"
+			return 1
+		}
+		;;
+	dir) rmdir "$2" ;;
+	"link "* | "file "*) rm -f "$2" ;;
+	esac
+}
+
+# restore NOW THING WAS COPY
+restore() {
+	case $3 in
+	absent) take_away "$1" "$2" ;;
+	"link "*)
+		take_away "$1" "$2" && ln -s "${3#link }" "$2"
+		;;
+	"file "*)
+		case $1 in "file "* | absent) ;; *) take_away "$1" "$2" || return 1 ;; esac
+		put_file "$4" "$2"
+		;;
+	dir) mkdir "$2" ;;
+	*) return 1 ;;
+	esac
+}
+
+status=0
+while [ "$#" -ge 5 ]; do
+	now=$(state "$1" "$2")
+	thing=$2
+	if [ "$1" = file ] && [ -L "$2" ] && [ -e "$2" ]; then
+		thing=$(readlink -f "$2")
+	fi
+	if same "$now" "$3"; then
+		echo "$2 is as it was"
+	elif ! same "$now" "$4"; then
+		echo "boxdoctor: $2 was changed since boxdoctor left it: it is left alone"
+		status=9
+	elif restore "$now" "$thing" "$3" "$5" && same "$(state "$1" "$2")" "$3"; then
+		echo "+ $2 is as it was before"
+	else
+		echo "boxdoctor: $2 could not be put back"
+		status=74
+	fi
+	shift 5
+done
+exit "$status"
