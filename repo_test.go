@@ -25,6 +25,7 @@ var layers = []struct {
 	{"internal/assess", []string{"net", "os/exec", module + "/internal/guest"}, "what checks and fixes derive from facts is pure"},
 	{"internal/facts", []string{"net", "os/exec", module + "/internal/guest", module + "/checks"}, "facts are plain data"},
 	{"internal/finding", []string{"net", "os/exec", module + "/internal/facts"}, "findings are plain data"},
+	{"internal/vagrantfile", []string{"net", "os/exec", module + "/internal/host"}, "a Vagrantfile is read from bytes, never run; what is known of the host comes in its options"},
 	{"internal/report", []string{"net", "os/exec", "golang.org/x/crypto/ssh", module + "/internal/guest", module + "/internal/engine", "github.com/fatih/color"},
 		"renderers decide nothing and reach nothing"},
 	{"fixes", []string{module + "/internal/host", module + "/internal/guest/sshguest", module + "/internal/engine", module + "/checks"},
