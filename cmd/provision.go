@@ -176,11 +176,11 @@ func (o *provisionOptions) targets(c *provision.Config, ms []engine.Machine, in 
 		if m.Dial == nil || !c.Within(name, o.Limit) {
 			continue
 		}
-		rs, err := c.For(name, in)
+		plan, err := c.For(name, in)
 		if err != nil {
 			return nil, usagef("%s: %v", name, err)
 		}
-		out = append(out, provision.Machine{Name: name, Resources: rs, Dial: m.Dial})
+		out = append(out, provision.Machine{Name: name, Plan: plan, Dial: m.Dial})
 	}
 	if len(out) == 0 {
 		return nil, usagef("no machine is left to work on").
@@ -308,8 +308,13 @@ func writeMachine(b *strings.Builder, m provision.MachineReport, all bool) {
 	if m.Message != "" {
 		fmt.Fprintf(b, "  %s\n", indented(m.Message, "  "))
 	}
+	unreached := 0
 	for _, s := range m.Steps {
 		if s.Result == provision.OK && !all {
+			continue
+		}
+		if s.Result == provision.Skipped && !all {
+			unreached++
 			continue
 		}
 		fmt.Fprintf(b, "  %-12s %s\n", s.Result, s.Resource)
@@ -322,6 +327,9 @@ func writeMachine(b *strings.Builder, m provision.MachineReport, all bool) {
 		if s.Message != "" {
 			fmt.Fprintf(b, "               %s\n", indented(s.Message, "               "))
 		}
+	}
+	if unreached > 0 {
+		fmt.Fprintf(b, "  %-12s %d further steps were not reached (-v names them)\n", provision.Skipped, unreached)
 	}
 }
 

@@ -14,13 +14,16 @@ import (
 	"text/template"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/boxdoctor/boxdoctor/internal/facts"
 )
 
 // Config is the file `.boxdoctor.yaml` as far as it declares machines (docs/schema/boxdoctor.json).
 type Config struct {
-	Machines  map[string]MachineSpec `yaml:"machines"`
-	Vars      map[string]string      `yaml:"vars"`
-	Resources []Entry                `yaml:"resources"`
+	Machines   map[string]MachineSpec `yaml:"machines"`
+	Vars       map[string]string      `yaml:"vars"`
+	Resources  []Entry                `yaml:"resources"`
+	Supervisor *SupervisorSpec        `yaml:"supervisor"`
 	// Waivers belong to `boxdoctor check` and are read there.
 	Waivers any `yaml:"waivers"`
 }
@@ -198,8 +201,8 @@ type Input struct {
 	Fetch func(url string) ([]byte, error)
 }
 
-// For are the resources of one machine, in the order of the declaration. secret texts were registered with in.Secrets.
-func (c *Config) For(machine string, in Input) ([]Resource, error) {
+// For is the plan of one machine. What does not depend on the guest is refused here, before any guest is asked.
+func (c *Config) For(machine string, in Input) (func(facts.Guest) ([]Resource, error), error) {
 	m := c.Machines[machine]
 	vars := map[string]string{}
 	maps.Copy(vars, c.Vars)
@@ -215,7 +218,20 @@ func (c *Config) For(machine string, in Input) ([]Resource, error) {
 		}
 		b.out = append(b.out, r...)
 	}
-	return b.out, unique(b.out)
+	supervised := c.Supervisor != nil && applies(c.Supervisor.On, machine, m.Groups) && tagged([]string{"supervisor"}, in.Tags)
+	if supervised {
+		if err := c.Supervisor.validate(); err != nil {
+			return nil, fmt.Errorf("supervisor: %w", err)
+		}
+	}
+	return func(g facts.Guest) ([]Resource, error) {
+		if !supervised {
+			return b.out, nil
+		}
+		role, err := c.Supervisor.resources(in, g)
+		all := slices.Concat(b.out, role)
+		return all, errors.Join(err, unique(all))
+	}, unique(b.out)
 }
 
 // Within tells whether a machine is one of the names, or in one of the groups; no names mean all.
@@ -259,6 +275,9 @@ func (c *Config) CheckOn() error {
 	lists := [][]string{}
 	for _, e := range c.Resources {
 		lists = append(lists, e.On)
+	}
+	if c.Supervisor != nil {
+		lists = append(lists, c.Supervisor.On)
 	}
 	for _, on := range slices.Concat(lists...) {
 		if !slices.Contains(known, on) {

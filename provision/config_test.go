@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/boxdoctor/boxdoctor/internal/facts"
 )
 
 func TestParseRefuses(t *testing.T) {
@@ -34,7 +36,11 @@ func resourcesOf(t *testing.T, text, machine string, s *Secrets) ([]Resource, er
 	if s == nil {
 		s = &Secrets{}
 	}
-	return c.For(machine, Input{Dir: t.TempDir(), Secrets: s})
+	plan, err := c.For(machine, Input{Dir: t.TempDir(), Secrets: s})
+	if err != nil {
+		return nil, err
+	}
+	return plan(facts.Guest{})
 }
 
 func ids(rs []Resource) string {

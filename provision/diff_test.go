@@ -17,7 +17,7 @@ func bench(manager string) *State {
 	s.users = seen[User]{kind: "user", of: map[string]User{}}
 	s.groups = seen[Group]{kind: "group", of: map[string]Group{}}
 	s.sysctls = seen[string]{kind: "sysctl", of: map[string]string{}}
-	s.guards = seen[int]{kind: "guard", of: map[string]int{}}
+	s.commands = seen[Output]{kind: "command", of: map[string]Output{}}
 	s.Guest.System, s.Guest.Locks = facts.Known(s.System), facts.Known(facts.Locks{})
 	return s
 }
@@ -64,7 +64,7 @@ func TestDiffs(t *testing.T) {
 		"a folder is in the way":  {motd, as(File{Exists: true, Type: "directory"}), "error: /etc/motd is a directory in the guest, not a file; move it away first"},
 		"file not observed":       {motd, func(*State) {}, "error: file /etc/motd: the guest did not say how it is"},
 		"file that could not be":  {motd, func(s *State) { s.files.err = errors.New("cut off") }, "error: file /etc/motd: cut off"},
-		"file to go":              {FileResource{Path: "/etc/motd", State: Absent}, as(right), "file present>absent | remove /etc/motd"},
+		"file to go":              {FileResource{Path: "/etc/motd", State: Absent}, as(right), "file /etc/motd present>absent | remove /etc/motd"},
 		"file that is gone":       {FileResource{Path: "/etc/motd", State: Absent}, as(File{}), ""},
 		"owner not there yet":     {FileResource{Path: "/etc/motd", State: Present, Owner: "web"}, func(s *State) { as(File{})(s); s.users.of["web"] = User{} }, "file absent>present waits for the user web"},
 		"owner not observed":      {FileResource{Path: "/etc/motd", State: Present, Owner: "web"}, as(File{}), "file absent>present waits for the user web; error: user web: the guest did not say how it is"},
@@ -95,9 +95,9 @@ func TestDiffs(t *testing.T) {
 		"group missing":       {GroupResource{Name: "web", GID: -1}, func(s *State) { s.groups.of["web"] = Group{} }, "group absent>present | make the group web"},
 		"folder as declared":  {DirectoryResource{Path: "/etc", Mode: 0o755}, func(*State) {}, ""},
 		"folder missing":      {DirectoryResource{Path: "/srv/x", Mode: 0o755}, func(s *State) { s.files.of["/srv/x"] = File{} }, "directory absent>present | make the folder /srv/x"},
-		"command not needed":  {ExecResource{Name: "x", Command: "y", Unless: "z"}, func(s *State) { s.guards.of["exec/x"] = 0 }, ""},
-		"command needed":      {ExecResource{Name: "x", Command: "y", Unless: "z"}, func(s *State) { s.guards.of["exec/x"] = 1 }, "command guard status 1>run | run x"},
-		"guard not to be run": {ExecResource{Name: "x", Command: "y", Unless: "z"}, func(s *State) { s.guards.of["exec/x"] = 127 }, "error: the guard of exec x could not be run (status 127: command not found)"},
+		"command not needed":  {ExecResource{Name: "x", Command: "y", Unless: "z"}, func(s *State) { s.commands.of["exec/x"] = Output{Code: 0} }, ""},
+		"command needed":      {ExecResource{Name: "x", Command: "y", Unless: "z"}, func(s *State) { s.commands.of["exec/x"] = Output{Code: 1} }, "command guard status 1>run | run x"},
+		"guard not to be run": {ExecResource{Name: "x", Command: "y", Unless: "z"}, func(s *State) { s.commands.of["exec/x"] = Output{Code: 127} }, "error: the guard of exec x could not be run (status 127: command not found)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := bench("dnf")

@@ -31,8 +31,9 @@ type FileResource struct {
 	// Validate is a program that must accept the staged file (its argument %s).
 	Validate []string
 	// Secret: content and diff are shown nowhere.
-	Secret          bool
-	Restart, Reload []string
+	Secret bool
+	// Restart, Reload and Notify are told when it changes.
+	Restart, Reload, Notify []string
 }
 
 // ID is "file" and the path.
@@ -69,9 +70,17 @@ func (f FileResource) Diff(s *State) ([]Change, error) {
 		return []Change{{What: "file", From: presence(have), To: Present, Waits: waits}}, err
 	}
 	if have.SHA256 == sum(f.Content) && have.Exists {
-		return attributes(f.Path, have, f.Mode, f.Owner, f.Group, f.Restart, f.Reload), nil
+		return f.told(attributes(f.Path, have, f.Mode, f.Owner, f.Group)), nil
 	}
-	return []Change{f.write(s, have)}, nil
+	return f.told([]Change{f.write(s, have)}), nil
+}
+
+// told adds to every change who must hear of it.
+func (f FileResource) told(changes []Change) []Change {
+	for i := range changes {
+		changes[i].Restart, changes[i].Reload, changes[i].Notify = f.Restart, f.Reload, f.Notify
+	}
+	return changes
 }
 
 // waits says what is not there yet that the file needs.
@@ -118,7 +127,7 @@ func (f FileResource) write(s *State, have File) Change {
 		put.Backup = s.backup(f.Path)
 		from = "sha256 " + have.SHA256[:12]
 	}
-	c := Change{What: "content", From: from, To: to, Do: []action.Action{put}, Restart: f.Restart, Reload: f.Reload}
+	c := Change{What: "content", From: from, To: to, Do: []action.Action{put}}
 	if !f.Secret {
 		c.Diff = unified(f.Path, have.Content, f.Content)
 	}
@@ -142,7 +151,7 @@ func (f FileResource) remove(s *State, have File) []Change {
 	backup := s.backup(f.Path)
 	job := short("remove "+f.Path, `mkdir -p "$(dirname "$2")" && cp -p "$1" "$2" && rm -f "$1"`, f.Path, backup)
 	job.Undo = "sudo cp -p " + shell.Join([]string{backup, f.Path})
-	return []Change{{What: "file", From: Present, To: Absent, Do: []action.Action{job}, Restart: f.Restart, Reload: f.Reload}}
+	return f.told([]Change{{What: "file " + f.Path, From: Present, To: Absent, Do: []action.Action{job}}})
 }
 
 // short is a job that takes a moment.
@@ -151,18 +160,18 @@ func short(name, script string, args ...string) action.Job {
 }
 
 // attributes are the changes of mode and owner of something whose content is right.
-func attributes(p string, have File, mode os.FileMode, user, group string, restart, reload []string) []Change {
+func attributes(p string, have File, mode os.FileMode, user, group string) []Change {
 	var out []Change
 	if got, want := fmt.Sprintf("%04o", have.Mode), fmt.Sprintf("%04o", mode); got != want {
 		job := short("set mode "+want+" of "+p, `chmod "$1" "$2"`, want, p)
 		job.Undo = "sudo chmod " + shell.Join([]string{got, p})
-		out = append(out, Change{What: "mode", From: got, To: want, Do: []action.Action{job}, Restart: restart, Reload: reload})
+		out = append(out, Change{What: "mode", From: got, To: want, Do: []action.Action{job}})
 	}
 	got, want := have.Owner+":"+have.Group, owner(user)+":"+owner(group)
 	if got != want {
 		job := short("give "+p+" to "+want, `chown "$1" "$2"`, want, p)
 		job.Undo = "sudo chown " + shell.Join([]string{got, p})
-		out = append(out, Change{What: "owner", From: got, To: want, Do: []action.Action{job}, Restart: restart, Reload: reload})
+		out = append(out, Change{What: "owner", From: got, To: want, Do: []action.Action{job}})
 	}
 	return out
 }
@@ -196,7 +205,7 @@ func (d DirectoryResource) Diff(s *State) ([]Change, error) {
 		return []Change{{What: "directory", From: presence(have), To: Present, Waits: waits}}, err
 	}
 	if have.Exists {
-		return attributes(d.Path, have, d.Mode, d.Owner, d.Group, nil, nil), nil
+		return attributes(d.Path, have, d.Mode, d.Owner, d.Group), nil
 	}
 	job := short("make the folder "+d.Path, `mkdir -p "$(dirname "$1")"; mkdir "$1"; chown "$2" "$1"; chmod "$3" "$1"`,
 		d.Path, owner(d.Owner)+":"+owner(d.Group), fmt.Sprintf("%04o", d.Mode))

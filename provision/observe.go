@@ -49,7 +49,8 @@ func observe(ctx context.Context, g guest.Runner, n Needs, contents bool, now fu
 	s.users = read("user", answers["users"], readUser)
 	s.groups = read("group", answers["groups"], readGroup)
 	s.sysctls = read("sysctl", answers["sysctls"], readSysctl)
-	s.guards = read("guard", answers["guards"], readGuard)
+	s.folders = read("folder", answers["folders"], readFolder)
+	s.commands = read("command", answers["commands"], readCommand)
 	return s, nil
 }
 
@@ -61,7 +62,7 @@ func (n Needs) questions(contents bool) ([]probe.Question, error) {
 		names []string
 	}{
 		{"files", n.Files}, {"packages", n.Packages}, {"services", n.Services}, {"users", n.Users},
-		{"groups", n.Groups}, {"sysctls", n.Sysctls},
+		{"groups", n.Groups}, {"sysctls", n.Sysctls}, {"folders", n.Folders},
 	} {
 		if len(k.names) == 0 {
 			continue
@@ -77,20 +78,21 @@ func (n Needs) questions(contents bool) ([]probe.Question, error) {
 		}
 		out = append(out, probe.Question{Name: k.name, Limit: questionLimit, Text: head + string(text)})
 	}
-	if len(n.Guards) > 0 {
-		out = append(out, probe.Question{Name: "guards", Limit: observeLimit / 2, Text: n.guards()})
+	if len(n.Commands) > 0 {
+		out = append(out, probe.Question{Name: "commands", Limit: observeLimit / 2, Text: n.commands()})
 	}
 	return out, nil
 }
 
-// guardLimit is how long one guard may take, in seconds.
-const guardLimit = 20
+// commandLimit is how long one command may take, in seconds.
+const commandLimit = 20
 
-// guards runs each guard in a shell of its own; what it prints is not wanted.
-func (n Needs) guards() string {
+// commands runs each in a shell of its own, and brings its status and the start of what it prints.
+func (n Needs) commands() string {
 	var b strings.Builder
-	for _, id := range slices.Sorted(maps.Keys(n.Guards)) {
-		fmt.Fprintf(&b, "lim %d sh -c %s >/dev/null 2>&1 </dev/null; tag guard %s\" $?\"\n", guardLimit, shell.Quote(n.Guards[id]), shell.Quote(id))
+	for _, id := range slices.Sorted(maps.Keys(n.Commands)) {
+		fmt.Fprintf(&b, "bd_out=$(lim %d sh -c %s 2>&1 </dev/null); tag command %s\" $?\"; printf '%%s\\n' \"$bd_out\" | head -c 65536 | sed 's/^/| /'; printf '\\n'\n",
+			commandLimit, shell.Quote(n.Commands[id]), shell.Quote(id))
 	}
 	return b.String()
 }

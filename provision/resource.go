@@ -17,8 +17,10 @@ type Resource interface {
 // Needs is what has to be observed; the needs of all resources of a run are observed in one round trip.
 type Needs struct {
 	Files, Packages, Services, Users, Groups, Sysctls []string
-	// Guards are shell texts by the id of their resource: status 0 means nothing is to be done.
-	Guards map[string]string
+	// Folders are asked for the files in them that boxdoctor wrote.
+	Folders []string
+	// Commands are read-only shell texts by a name of their resource's choice.
+	Commands map[string]string
 	// Holds: the locks of the package manager.
 	Holds bool
 }
@@ -32,11 +34,12 @@ func (n *Needs) add(o Needs) {
 	n.Groups = append(n.Groups, o.Groups...)
 	n.Sysctls = append(n.Sysctls, o.Sysctls...)
 	n.Holds = n.Holds || o.Holds
-	for id, text := range o.Guards {
-		if n.Guards == nil {
-			n.Guards = map[string]string{}
+	n.Folders = append(n.Folders, o.Folders...)
+	for id, text := range o.Commands {
+		if n.Commands == nil {
+			n.Commands = map[string]string{}
 		}
-		n.Guards[id] = text
+		n.Commands[id] = text
 	}
 }
 
@@ -52,6 +55,16 @@ type Change struct {
 	Waits string
 	// Diff is a unified diff for people; secrets do not stand in it.
 	Diff string
-	// Restart and Reload are services to notify, once, after everything else.
-	Restart, Reload []string
+	// Restart and Reload are services to notify, once, after everything else; Notify are marks that a Handler of the
+	// same run takes care of.
+	Restart, Reload, Notify []string
+}
+
+// Handler is a resource that also takes care of a notification.
+type Handler interface {
+	Resource
+	// Mark is the notification's name.
+	Mark() string
+	// Job is what is done, once, after services were restarted and reloaded.
+	Job() action.Job
 }

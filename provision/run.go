@@ -1,10 +1,10 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -14,13 +14,16 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/guest"
+	"github.com/boxdoctor/boxdoctor/internal/probe"
 )
 
-// Machine is one machine and what is declared for it, in order.
+// Machine is one machine and what is declared for it.
 type Machine struct {
-	Name      string
-	Resources []Resource
-	Dial      func(ctx context.Context) (guest.Guest, facts.Reach, error)
+	Name string
+	// Plan makes the resources, in order, once it is known what the guest is: what a role needs differs by
+	// distribution. An error says why this guest cannot be what is declared.
+	Plan func(facts.Guest) ([]Resource, error)
+	Dial func(ctx context.Context) (guest.Guest, facts.Reach, error)
 }
 
 // Options are those of `boxdoctor provision`.
@@ -53,13 +56,15 @@ const notifyRoot = "/var/lib/boxdoctor/notify"
 
 // run is one machine on its way.
 type run struct {
-	o      Options
-	m      Machine
-	guest  guest.Guest
-	target *action.Target
-	runID  string
-	state  *State
-	steps  []Step
+	o Options
+	m Machine
+	// resources are those of this guest.
+	resources []Resource
+	guest     guest.Guest
+	target    *action.Target
+	runID     string
+	state     *State
+	steps     []Step
 	// acted: this resource made its changes already; each does once a run.
 	acted []bool
 	// marked are the notifications that were noted in the guest, "restart-nginx".
@@ -88,25 +93,23 @@ func Run(ctx context.Context, ms []Machine, o Options) Report {
 }
 
 func runMachine(ctx context.Context, m Machine, o Options) MachineReport {
-	r := &run{o: o, m: m, runID: o.RunID(), acted: make([]bool, len(m.Resources)), out: MachineReport{Name: m.Name}}
-	for _, res := range m.Resources {
-		r.steps = append(r.steps, Step{Resource: res.ID(), Result: Skipped})
-	}
+	r := &run{o: o, m: m, runID: o.RunID(), out: MachineReport{Name: m.Name}}
 	r.progress("connecting")
 	g, _, err := m.Dial(ctx)
 	if err != nil {
 		r.out.Message = "not reached: " + err.Error()
-		r.skipRest("the machine was not reached")
-		r.out.Steps = r.steps
 		return r.out
 	}
 	defer func() { _ = g.Close() }() // everything is done by then
 	r.guest, r.out.Reachable = g, true
 	r.target = &action.Target{Guest: g, Machine: m.Name, RunID: r.runID, Journal: o.Journal, Stop: o.Stop,
 		Progress: r.progress, Output: func(text string) { r.log(text) }, Running: r.running}
-	if o.Check {
+	switch err := r.plan(ctx); {
+	case err != nil:
+		r.steps = append(r.steps, Step{Resource: "plan", Result: Failed, Message: err.Error()})
+	case o.Check:
 		r.check(ctx)
-	} else {
+	default:
 		r.apply(ctx)
 	}
 	r.out.Steps = r.steps
@@ -114,10 +117,30 @@ func runMachine(ctx context.Context, m Machine, o Options) MachineReport {
 	return r.out
 }
 
+// planKeys are the facts that plans look at.
+var planKeys = []facts.Key{facts.KeySystem, facts.KeyRepos}
+
+// plan asks what the guest is and makes its resources.
+func (r *run) plan(ctx context.Context) error {
+	r.progress("asking what it is")
+	seen, err := probe.Collect(ctx, r.guest, planKeys, probe.Params{User: "root", Sudo: true, Timeout: observeLimit}, r.now)
+	if err != nil {
+		r.out.Reachable = false
+		return fmt.Errorf("the guest could not be observed: %w", err)
+	}
+	r.out.System = seen.System.Or(facts.System{}).Pretty
+	r.resources, err = r.m.Plan(seen)
+	r.acted = make([]bool, len(r.resources))
+	for _, res := range r.resources {
+		r.steps = append(r.steps, Step{Resource: res.ID(), Result: Skipped})
+	}
+	return err
+}
+
 // look observes everything that the resources need.
 func (r *run) look(ctx context.Context) error {
 	var n Needs
-	for _, res := range r.m.Resources {
+	for _, res := range r.resources {
 		n.add(res.Needs())
 	}
 	for _, name := range r.marks() {
@@ -152,7 +175,7 @@ func (p pending) waits() string {
 // diff compares everything; what is as declared is noted as ok.
 func (r *run) diff() []pending {
 	var out []pending
-	for i, res := range r.m.Resources {
+	for i, res := range r.resources {
 		changes, err := res.Diff(r.state)
 		if err != nil || len(changes) > 0 {
 			out = append(out, pending{i, changes, err})
@@ -269,7 +292,7 @@ func (r *run) batch(due []pending) []pending {
 }
 
 func (r *run) kind(at int) string {
-	kind, _, _ := strings.Cut(r.m.Resources[at].ID(), "/")
+	kind, _, _ := strings.Cut(r.resources[at].ID(), "/")
 	return kind
 }
 
@@ -342,7 +365,7 @@ func marksOf(c Change) []string {
 	for _, s := range c.Reload {
 		out = append(out, "reload-"+s)
 	}
-	return out
+	return append(out, c.Notify...)
 }
 
 func markJob(mark string) action.Job {
@@ -354,10 +377,10 @@ func markJob(mark string) action.Job {
 // marks are all notifications that the resources of this machine may ask for.
 func (r *run) marks() []string {
 	var out []string
-	for _, res := range r.m.Resources {
+	for _, res := range r.resources {
 		switch x := res.(type) {
 		case FileResource:
-			out = append(out, marksOf(Change{Restart: x.Restart, Reload: x.Reload})...)
+			out = append(out, marksOf(Change{Restart: x.Restart, Reload: x.Reload, Notify: x.Notify})...)
 		case ExecResource:
 			out = append(out, marksOf(Change{Restart: x.Restart, Reload: x.Reload})...)
 		}
@@ -366,35 +389,89 @@ func (r *run) marks() []string {
 	return slices.Compact(out)
 }
 
-// notify restarts and reloads what was marked, once, after everything else, and looks again.
+// notify makes what was marked, once, after everything else, and looks again.
 func (r *run) notify(ctx context.Context) {
-	var due []string
-	for _, m := range r.marks() {
-		if f, err := r.state.files.get(notifyRoot + "/" + m); err == nil && f.Exists && !slices.Contains(due, strings.Replace(m, "reload-", "restart-", 1)) {
-			due = append(due, m)
-		}
-	}
-	slices.SortStableFunc(due, func(a, b string) int { return strings.Compare(b, a) }) // restarts before reloads
+	due := r.due()
 	for _, m := range due {
-		verb, name, _ := strings.Cut(m, "-")
-		step := Step{Resource: m, Result: Changed, Changes: []Record{{What: verb, To: name}}}
-		job := notify(verb, name)
-		job.Script += "rm -f \"$3\"\n"
-		job.Args = append(job.Args, path.Join(notifyRoot, m))
-		if err := action.Do(ctx, r.target, "provision "+m, job); err != nil {
+		if r.fresh(m) {
+			if err := r.unmark(ctx, m); err != nil {
+				r.lost(err)
+				return
+			}
+			continue
+		}
+		step := Step{Resource: "notify/" + m, Result: Changed}
+		if err := r.tell(ctx, m, r.notification(m)); err != nil {
 			step.Result, step.Message = Failed, err.Error()
 		}
 		r.steps = append(r.steps, step)
 	}
-	if len(due) == 0 || r.steps[len(r.steps)-1].Result == Failed {
+	if len(due) == 0 || slices.ContainsFunc(r.steps, func(s Step) bool { return s.Result == Failed }) {
 		return
 	}
 	if err := r.look(ctx); err != nil {
 		r.lost(err)
 	} else if left := r.diff(); len(left) > 0 {
 		r.out.Unverified = true
-		r.fail(left[0].at, fmt.Errorf("it differs again after services were restarted: %s", summary(left[0])))
+		r.fail(left[0].at, fmt.Errorf("it differs again after services were told: %s", summary(left[0])))
 	}
+}
+
+// due are the marks that stand in the guest: restarts, then reloads of what was not restarted, then handlers.
+func (r *run) due() []string {
+	var due []string
+	for _, m := range r.marks() {
+		if f, err := r.state.files.get(notifyRoot + "/" + m); err == nil && f.Exists {
+			due = append(due, m)
+		}
+	}
+	due = slices.DeleteFunc(due, func(m string) bool {
+		name, reload := strings.CutPrefix(m, "reload-")
+		return reload && slices.Contains(due, "restart-"+name)
+	})
+	slices.SortStableFunc(due, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
+	return due
+}
+
+func rank(mark string) int {
+	return slices.Index([]string{"restart", "reload"}, strings.SplitN(mark, "-", 2)[0]) & 3 // handlers: -1 becomes 3
+}
+
+// notification is the job of a mark.
+func (r *run) notification(mark string) action.Job {
+	for _, res := range r.resources {
+		if h, ok := res.(Handler); ok && h.Mark() == mark {
+			return h.Job()
+		}
+	}
+	verb, name, _ := strings.Cut(mark, "-")
+	return notify(verb, name)
+}
+
+// tell makes the job of a mark and takes the mark away.
+func (r *run) tell(ctx context.Context, mark string, job action.Job) error {
+	if err := action.Do(ctx, r.target, "provision notify/"+mark, job); err != nil {
+		return err
+	}
+	return r.unmark(ctx, mark)
+}
+
+func (r *run) unmark(ctx context.Context, mark string) error {
+	job := short("note: "+mark+" is done", `rm -f "$1"`, notifyRoot+"/"+mark)
+	job.Undo = "nothing is left to take back"
+	return action.Do(ctx, r.target, "provision notify/"+mark, job)
+}
+
+// fresh tells whether a mark is about a service that this run started after everything before it was in place: it
+// needs no restart.
+func (r *run) fresh(mark string) bool {
+	_, name, _ := strings.Cut(mark, "-")
+	for i, res := range r.resources {
+		if s, ok := res.(ServiceResource); ok && s.Name == name && s.State == Started && r.acted[i] {
+			return slices.ContainsFunc(r.steps[i].Changes, func(c Record) bool { return c.What == "state" })
+		}
+	}
+	return false
 }
 
 func summary(p pending) string {

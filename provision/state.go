@@ -25,7 +25,8 @@ type State struct {
 	users    seen[User]
 	groups   seen[Group]
 	sysctls  seen[string]
-	guards   seen[int]
+	folders  seen[[]string]
+	commands seen[Output]
 }
 
 // seen holds what one question brought: an entry for each name that was answered, or why there is no answer.
@@ -86,6 +87,12 @@ type User struct {
 type Group struct {
 	Exists bool
 	GID    int
+}
+
+// Output is how a command ended and what it printed.
+type Output struct {
+	Code int
+	Text string
 }
 
 // read fills one kind from its answer; one names the facts that say something about one entry.
@@ -217,9 +224,12 @@ func readSysctl(f probe.Fact) (string, string, error) {
 	return key, strings.Join(strings.Fields(value), " "), nil
 }
 
-// readGuard reads "guard ID STATUS".
-func readGuard(f probe.Fact) (string, int, error) {
+// readFolder reads "folder PATH" with the names of the files that boxdoctor wrote below.
+func readFolder(f probe.Fact) (string, []string, error) { return f.Value, f.Lines, nil }
+
+// readCommand reads "command ID STATUS" with what it printed below.
+func readCommand(f probe.Fact) (string, Output, error) {
 	id, code, _ := strings.Cut(f.Value, " ")
 	n, err := strconv.Atoi(code)
-	return id, n, err
+	return id, Output{Code: n, Text: strings.Join(f.Lines, "\n")}, err
 }

@@ -80,12 +80,13 @@ func (e ExecResource) Needs() Needs {
 	if guard == "" {
 		guard = "test -e " + shell.Quote(e.Creates)
 	}
-	return Needs{Guards: map[string]string{e.ID(): guard}}
+	return Needs{Commands: map[string]string{e.ID(): guard}}
 }
 
 // Diff runs the command where the guard says so. A guard that could not be run says nothing.
 func (e ExecResource) Diff(s *State) ([]Change, error) {
-	code, err := s.guards.get(e.ID())
+	guard, err := s.commands.get(e.ID())
+	code := guard.Code
 	switch {
 	case err != nil:
 		return nil, err
@@ -108,7 +109,7 @@ func guardTrouble(code int) string {
 	case 127:
 		return "command not found"
 	case 124, 137:
-		return fmt.Sprintf("no answer within %d s", guardLimit)
+		return fmt.Sprintf("no answer within %d s", commandLimit)
 	}
 	return "ended by a signal"
 }
