@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -49,14 +50,19 @@ type signatureFile struct {
 	Signatures []Signature `yaml:"signatures"`
 	Harmless   []Line      `yaml:"harmless"`
 	Healthy    []Line      `yaml:"healthy"`
-	Trouble    []Line      `yaml:"trouble"`
+	Trouble    Trouble     `yaml:"trouble"`
 	Context    []Line      `yaml:"context"`
+	Runs       []Line      `yaml:"runs"`
 }
 
 // Base is what is known of texts: the signatures in the order of causes, and the lines that are no faults.
 type Base struct {
-	signatures                          []Signature
-	harmless, healthy, trouble, context []Line
+	signatures                       []Signature
+	harmless, healthy, context, runs []Line
+	trouble                          Trouble
+
+	once sync.Once
+	made *index
 }
 
 // Embedded is what boxdoctor brings along. It is read on first use, so that starting boxdoctor costs nothing. A malformed
@@ -98,7 +104,8 @@ func (b *Base) add(name string, text []byte, extra func(*Signature) error) error
 	b.signatures = append(b.signatures, f.Signatures...)
 	slices.SortStableFunc(b.signatures, inCausalOrder)
 	b.harmless, b.healthy = append(b.harmless, f.Harmless...), append(b.healthy, f.Healthy...)
-	b.trouble, b.context = append(b.trouble, f.Trouble...), append(b.context, f.Context...)
+	b.context, b.runs = append(b.context, f.Context...), append(b.runs, f.Runs...)
+	b.trouble.Words, b.trouble.not = append(b.trouble.Words, f.Trouble.Words...), append(b.trouble.not, f.Trouble.not...)
 	return nil
 }
 
@@ -127,14 +134,14 @@ func (f *signatureFile) compile(b *Base, extra func(*Signature) error) (where st
 		}
 		seen[s.ID] = true
 	}
-	for name, lines := range map[string][]Line{"harmless": f.Harmless, "healthy": f.Healthy, "trouble": f.Trouble, "context": f.Context} {
+	for name, lines := range map[string][]Line{"harmless": f.Harmless, "healthy": f.Healthy, "context": f.Context, "runs": f.Runs} {
 		for i := range lines {
 			if bad = lines[i].compile(); bad != nil {
 				return fmt.Sprintf("$.%s[%d]", name, i), bad
 			}
 		}
 	}
-	return "", nil
+	return "$.trouble", f.Trouble.compile()
 }
 
 // decode reads YAML strictly: unknown and double keys are errors, with their place.
@@ -179,3 +186,17 @@ func start(n ast.Node) *token.Position {
 	}
 	return n.GetToken().Position
 }
+
+// current is what checks judge texts with; nil: what is embedded.
+var current atomic.Pointer[Base]
+
+// Current is the base that checks judge texts with.
+func Current() *Base {
+	if b := current.Load(); b != nil {
+		return b
+	}
+	return Embedded()
+}
+
+// Use makes b the base of everything that is asked afterwards. The command line calls it once, before anything is judged.
+func Use(b *Base) { current.Store(b) }

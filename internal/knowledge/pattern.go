@@ -1,22 +1,36 @@
 package knowledge
 
 import (
+	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
-// pattern is an expression with the texts of which one must occur where it matches: looking for them first makes
-// a text without any hit a hundred times cheaper, and most texts are without most hits.
+// pattern is an expression with the texts that must occur where it matches: looking for them first makes a text without any
+// hit a hundred times cheaper, and most texts are without most hits. They are in lower case and without white space.
 type pattern struct {
-	re    *regexp.Regexp
-	needs []string // lower case; empty: always try
+	re *regexp.Regexp
+	// needs are texts of which one is in every match: what the whole text is searched for.
+	needs []string
+	// alternatives are, for each alternative of the expression, the sets of which each has a member in every match: what is
+	// looked for before the expression is tried.
+	alternatives [][][]string
 }
 
 // flags of every expression: letter case does not matter, ^ and $ are ends of lines, a dot is not a new line.
 const flags = "(?im)"
+
+// leastLiteral is the shortest text that is worth looking for.
+const leastLiteral = 4
+
+var errNoText = errors.New("no fixed text of at least four characters is in every match, so it would be tried on everything")
 
 func compile(expr string) (pattern, error) {
 	re, err := regexp.Compile(flags + expr)
@@ -30,59 +44,289 @@ func compile(expr string) (pattern, error) {
 	if err != nil {
 		return pattern{}, err
 	}
-	return pattern{re: re, needs: required(tree)}, nil
-}
-
-// find is the place of the first match, or nil. lower is the text in lower case.
-func (p pattern) find(text, lower string) []int {
-	possible := len(p.needs) == 0 || slices.ContainsFunc(p.needs, func(n string) bool { return strings.Contains(lower, n) })
-	if !possible {
-		return nil
+	p := pattern{re: re}
+	complete := true
+	for _, parts := range split(tree) {
+		sets := candidates(parts)
+		need := best(sets)
+		p.needs, complete = append(p.needs, need...), complete && need != nil
+		p.alternatives = append(p.alternatives, demands(sets))
 	}
-	return p.re.FindStringIndex(text)
-}
-
-// leastLiteral is the shortest text that is worth looking for.
-const leastLiteral = 3
-
-// required are texts of which every match holds at least one; nil when there is no such set.
-func required(re *syntax.Regexp) []string {
-	switch re.Op {
-	case syntax.OpLiteral:
-		if s := strings.ToLower(string(re.Rune)); len(s) >= leastLiteral {
-			return []string{s}
-		}
-	case syntax.OpCapture, syntax.OpPlus:
-		return required(re.Sub[0])
-	case syntax.OpConcat:
-		return best(re.Sub)
-	case syntax.OpAlternate:
-		return union(re.Sub)
+	if !complete {
+		p.needs = nil
 	}
-	return nil
+	return p, nil
 }
 
-// best is the set of the part whose shortest text is the longest: it occurs least often by chance.
-func best(parts []*syntax.Regexp) []string {
-	var out []string
-	for _, p := range parts {
-		if set := required(p); shortest(set) > shortest(out) {
-			out = set
+// compileNeedy is compile for an expression that must have a text to look for.
+func compileNeedy(expr string) (pattern, error) {
+	p, err := compile(expr)
+	if err == nil && len(p.needs) == 0 {
+		err = errNoText
+	}
+	return p, err
+}
+
+// captured are the named groups of a match that is not empty.
+func (p pattern) captured(text []byte, loc []int) map[string]string {
+	var out map[string]string
+	for i, name := range p.re.SubexpNames() {
+		if name != "" && loc[2*i] >= 0 {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[name] = string(text[loc[2*i]:loc[2*i+1]])
 		}
 	}
 	return out
 }
 
-func union(parts []*syntax.Regexp) []string {
+// possible tells whether an expression can match in a text, which is given in lower case and without white space.
+func (p pattern) possible(squeezed []byte) bool {
+	return slices.ContainsFunc(p.alternatives, func(sets [][]string) bool {
+		return !slices.ContainsFunc(sets, func(set []string) bool {
+			return !slices.ContainsFunc(set, func(text string) bool { return bytes.Contains(squeezed, []byte(text)) })
+		})
+	})
+}
+
+// split are the alternatives of an expression, each as a sequence of parts. What the parser put before a bracket because
+// alternatives begin alike is given back to each.
+func split(re *syntax.Regexp) [][]*syntax.Regexp {
+	switch re.Op {
+	case syntax.OpCapture:
+		return split(re.Sub[0])
+	case syntax.OpAlternate:
+		var out [][]*syntax.Regexp
+		for _, sub := range re.Sub {
+			out = append(out, split(sub)...)
+		}
+		return out
+	case syntax.OpConcat:
+		out := [][]*syntax.Regexp{nil}
+		for _, part := range re.Sub {
+			out = distribute(out, part)
+		}
+		return out
+	}
+	return [][]*syntax.Regexp{{re}}
+}
+
+// distribute appends a part to sequences, or each of its alternatives to each of them.
+func distribute(sequences [][]*syntax.Regexp, part *syntax.Regexp) [][]*syntax.Regexp {
+	forms := [][]*syntax.Regexp{{part}}
+	if _, few := exact(part); !few && (part.Op == syntax.OpAlternate || part.Op == syntax.OpCapture) {
+		if all := split(part); len(all)*len(sequences) <= mostTexts {
+			forms = all
+		}
+	}
+	var out [][]*syntax.Regexp
+	for _, s := range sequences {
+		for _, f := range forms {
+			out = append(out, append(slices.Clip(s), f...))
+		}
+	}
+	return out
+}
+
+// demands are the sets of at least two letters, those first that are looked for quickly.
+func demands(all [][]string) (sets [][]string) {
+	for _, set := range all {
+		if shortest(set) > 1 {
+			sets = append(sets, set)
+		}
+	}
+	slices.SortStableFunc(sets, func(a, b []string) int { return cmp.Or(len(a)-len(b), shortest(b)-shortest(a)) })
+	return sets
+}
+
+// mostTexts bounds the texts of one expression.
+const mostTexts = 32
+
+// required are texts of which every match of a part holds at least one; nil when there is no such set.
+func required(re *syntax.Regexp) []string {
 	var out []string
-	for _, p := range parts {
-		set := required(p)
+	for _, parts := range split(re) {
+		if len(parts) == 1 && parts[0] == re {
+			return inside(re)
+		}
+		set := best(candidates(parts))
 		if set == nil {
 			return nil
 		}
 		out = append(out, set...)
 	}
 	return out
+}
+
+// inside is required for a part that is no sequence and no choice.
+func inside(re *syntax.Regexp) []string {
+	switch {
+	case re.Op == syntax.OpPlus, re.Op == syntax.OpRepeat && re.Min > 0:
+		return required(re.Sub[0])
+	case re.Op == syntax.OpLiteral: // with letters whose case is more than ASCII's
+		longest := ""
+		for _, part := range strings.FieldsFunc(string(re.Rune), cased) {
+			if part = squeeze(part); len(part) > len(longest) {
+				longest = part
+			}
+		}
+		return []string{longest}
+	}
+	return nil
+}
+
+// best is the set whose shortest text is the longest: it occurs least often by chance.
+func best(sets [][]string) []string {
+	var out []string
+	for _, set := range sets {
+		if set = useful(set); shortest(set) > shortest(out) {
+			out = set
+		}
+	}
+	return out
+}
+
+// candidates are sets of texts of which each has a member in every match of a sequence. Neighbours that have only a few forms
+// count as one part.
+func candidates(parts []*syntax.Regexp) [][]string {
+	var out [][]string
+	run := []string{""}
+	for _, p := range parts {
+		set, ok := exact(p)
+		repeated := !ok && (p.Op == syntax.OpPlus || p.Op == syntax.OpRepeat && p.Min > 0)
+		if repeated { // what it begins with follows what is before, what it ends with is followed by what is behind
+			set, ok = exact(p.Sub[0])
+		}
+		joined := cross(run, set)
+		switch {
+		case !ok:
+			out, run = append(out, run, required(p)), []string{""}
+		case len(joined) > mostTexts:
+			out, run = append(out, run), set
+		case repeated:
+			out, run = append(out, joined), set
+		default:
+			run = joined
+		}
+	}
+	return append(out, run)
+}
+
+// exact are all the texts that an expression matches, in lower case and without white space, when they are few.
+func exact(re *syntax.Regexp) ([]string, bool) {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return []string{squeeze(string(re.Rune))}, !slices.ContainsFunc(re.Rune, cased)
+	case syntax.OpCapture:
+		return exact(re.Sub[0])
+	case syntax.OpEmptyMatch, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return []string{""}, true
+	case syntax.OpStar, syntax.OpPlus, syntax.OpRepeat:
+		return []string{""}, blank(re.Sub[0])
+	case syntax.OpQuest:
+		set, ok := exact(re.Sub[0])
+		return append([]string{""}, set...), ok
+	case syntax.OpCharClass:
+		return letters(re)
+	case syntax.OpConcat:
+		return sequence(re.Sub)
+	case syntax.OpAlternate:
+		return alternatives(re.Sub)
+	}
+	return nil, false
+}
+
+func sequence(parts []*syntax.Regexp) ([]string, bool) {
+	out := []string{""}
+	for _, p := range parts {
+		set, ok := exact(p)
+		if out = cross(out, set); !ok || len(out) > mostTexts {
+			return nil, false
+		}
+	}
+	return out, true
+}
+
+func alternatives(parts []*syntax.Regexp) ([]string, bool) {
+	var out []string
+	for _, p := range parts {
+		set, ok := exact(p)
+		if out = append(out, set...); !ok || len(out) > mostTexts {
+			return nil, false
+		}
+	}
+	return out, true
+}
+
+// letters are the members of a small class of characters.
+func letters(re *syntax.Regexp) ([]string, bool) {
+	if blank(re) {
+		return []string{""}, true
+	}
+	var out []string
+	for i := 0; i < len(re.Rune); i += 2 {
+		for r := re.Rune[i]; r <= re.Rune[i+1]; r++ {
+			if out = append(out, squeeze(string(r))); len(out) > 10 || cased(r) && r != 'ſ' && r != '\u212a' {
+				return nil, false
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), true
+}
+
+// blank tells the classes of white space.
+func blank(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpCharClass:
+		for i := 0; i < len(re.Rune); i += 2 {
+			if !unicode.IsSpace(re.Rune[i]) || !unicode.IsSpace(re.Rune[i+1]) || re.Rune[i+1]-re.Rune[i] > 4 {
+				return false
+			}
+		}
+		return true
+	case syntax.OpLiteral:
+		return strings.TrimSpace(string(re.Rune)) == ""
+	}
+	return false
+}
+
+func cross(a, b []string) []string {
+	var out []string
+	for _, x := range a {
+		for _, y := range b {
+			out = append(out, x+y)
+		}
+	}
+	return out
+}
+
+// cased tells letters beyond ASCII that have another case: the first look does not know which.
+func cased(r rune) bool { return r >= utf8.RuneSelf && unicode.SimpleFold(r) != r }
+
+// squeeze is a text as it is looked for: in lower case and without white space, so that it does not matter where a line was
+// broken.
+func squeeze(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return -1
+		case r == 'ſ':
+			return 's'
+		case r == '\u212a':
+			return 'k'
+		}
+		return unicode.ToLower(r)
+	}, s)
+}
+
+// useful is a set whose texts are all long enough; else nil.
+func useful(set []string) []string {
+	if len(set) == 0 || shortest(set) < leastLiteral {
+		return nil
+	}
+	return set
 }
 
 func shortest(set []string) int {

@@ -1,7 +1,6 @@
 package knowledge
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -52,6 +51,9 @@ type Signature struct {
 	Samples []string `yaml:"samples"`
 
 	match, all, not []pattern
+	versions        map[string]constraint
+	// nearby: not counts within Within lines and not only in the matched ones.
+	nearby bool
 }
 
 // Line is an expression for single lines of text that are not faults.
@@ -62,6 +64,30 @@ type Line struct {
 	Rows  []string `yaml:"rows"`
 
 	match pattern
+}
+
+// Trouble are words and phrases that make a line look like trouble, unless it also has one of Not.
+type Trouble struct {
+	Words []string `yaml:"words"`
+	Not   []string `yaml:"not"`
+
+	not []pattern
+}
+
+func (t *Trouble) compile() *fieldError {
+	for i, w := range t.Words {
+		if len(squeeze(w)) < leastLiteral {
+			return fieldf(fmt.Sprintf("words[%d]", i), "trouble %q: %v", w, errNoText)
+		}
+	}
+	for i, n := range t.Not {
+		p, err := compile(n)
+		if err != nil {
+			return fieldf(fmt.Sprintf("not[%d]", i), "%v", err)
+		}
+		t.not = append(t.not, p)
+	}
+	return nil
 }
 
 // What a signature may leave out.
@@ -107,7 +133,7 @@ func (s *Signature) fill(rank int) {
 	if s.Confidence == 0 {
 		s.Confidence = defaultConfidence
 	}
-	if s.Within == 0 {
+	if s.nearby = s.Within > 0; !s.nearby {
 		s.Within = defaultWithin
 	}
 	if s.Role == "" {
@@ -119,33 +145,25 @@ func (s *Signature) fill(rank int) {
 }
 
 func (s *Signature) compileAll() *fieldError {
-	for field, list := range map[string][]string{"match": s.Match, "all": s.All, "not": s.Not} {
-		for i, expr := range list {
-			p, err := compile(expr)
-			if err == nil && field == "match" && len(p.needs) == 0 {
-				err = errors.New("no fixed text of at least three characters is in every match, so it would be tried on everything")
-			}
+	for _, list := range []struct {
+		field   string
+		exprs   []string
+		into    *[]pattern
+		compile func(string) (pattern, error)
+	}{{"match", s.Match, &s.match, compileNeedy}, {"all", s.All, &s.all, compileNeedy}, {"not", s.Not, &s.not, compile}} {
+		for i, expr := range list.exprs {
+			p, err := list.compile(expr)
 			if err != nil {
-				return fieldf(fmt.Sprintf("%s[%d]", field, i), "signature %s: %v", s.ID, err)
+				return fieldf(fmt.Sprintf("%s[%d]", list.field, i), "signature %s: %v", s.ID, err)
 			}
-			switch field {
-			case "match":
-				s.match = append(s.match, p)
-			case "all":
-				s.all = append(s.all, p)
-			case "not":
-				s.not = append(s.not, p)
-			}
+			*list.into = append(*list.into, p)
 		}
 	}
-	return nil
+	return s.compileVersions()
 }
 
 func (l *Line) compile() *fieldError {
-	p, err := compile(l.Match)
-	if err == nil && len(p.needs) == 0 {
-		err = errors.New("no fixed text of at least three characters is in every match")
-	}
+	p, err := compileNeedy(l.Match)
 	if err != nil {
 		return fieldf("match", "%v", err)
 	}
