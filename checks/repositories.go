@@ -37,7 +37,7 @@ func evalEndOfLife(f *facts.Facts) finding.Verdict {
 		return eolVerdict(sys, moved)
 	}
 	if eol, ok := knowledge.EndOfLife(sys.ID, sys.VersionID); ok {
-		return finding.Passf("%s is past its end of life (%s); its repositories point elsewhere already", sys.Pretty, eol.Of(sys.Pretty).EOL)
+		return finding.Passf("%s is past its end of life (%s); none of its repositories names a host that is gone", sys.Pretty, eol.Of(sys.Pretty).EOL)
 	}
 	return finding.Passf("%d repositories", len(repos.List))
 }

@@ -31,7 +31,7 @@ type Family struct {
 // Release is a distribution release past its end of life.
 type Release struct {
 	ID       string `yaml:"id"`
-	Version  string `yaml:"version"` // major for CentOS and Debian, whole for Ubuntu
+	Version  string `yaml:"version"` // major for CentOS, Debian and Fedora, whole for Ubuntu and openSUSE Leap
 	Codename string `yaml:"codename"`
 	EOL      string `yaml:"eol"` // YYYY-MM-DD
 	Row      string `yaml:"row"`
@@ -39,7 +39,13 @@ type Release struct {
 	Archive       string `yaml:"archive"`
 	StreamArchive string `yaml:"stream_archive"`
 	StreamEOL     string `yaml:"stream_eol"`
+	// Source says who gave the date; Confidence is Vendor, or Likely when the day is not confirmed.
+	Source     string `yaml:"source"`
+	Confidence string `yaml:"confidence"`
 }
+
+// Vendor is the confidence of a date that the vendor gave.
+const Vendor = "vendor"
 
 // Minor says where the old minor releases of a distribution are kept.
 type Minor struct {

@@ -245,6 +245,9 @@ func TestDataIsWhole(t *testing.T) {
 		if (r.StreamArchive == "") != (r.StreamEOL == "") {
 			t.Errorf("%s %s: stream archive and stream date belong together", r.ID, r.Version)
 		}
+		if r.Source == "" || r.Confidence != Vendor && r.Confidence != Likely {
+			t.Errorf("%s %s: source %q, confidence %q", r.ID, r.Version, r.Source, r.Confidence)
+		}
 		if (r.ID == "debian" || r.ID == "ubuntu") && r.Codename == "" {
 			t.Errorf("%s %s has no codename", r.ID, r.Version)
 		}
@@ -317,6 +320,12 @@ func TestEndOfLife(t *testing.T) {
 		{"centos", "8", "CentOS Stream 8", "http://vault.centos.org/8-stream", "2024-05-31"},
 		{"debian", "10", "Debian GNU/Linux 10 (buster)", "http://archive.debian.org/debian", "2024-06-30"},
 		{"ubuntu", "23.10", "Ubuntu 23.10", "http://old-releases.ubuntu.com/ubuntu", "2024-07-11"},
+		{"ubuntu", "12.04", "Ubuntu 12.04.5 LTS", "http://old-releases.ubuntu.com/ubuntu", "2017-04-28"},
+		{"fedora", "38", "Fedora Linux 38 (Server Edition)", "https://archives.fedoraproject.org/pub/archive/fedora/linux/releases/38", "2024-05-21"},
+		{"opensuse-leap", "15.4", "openSUSE Leap 15.4", "https://download.opensuse.org/distribution/leap/15.4/repo/oss", "2023-12-07"},
+		{"opensuse-tumbleweed", "20240101", "openSUSE Tumbleweed", "", ""},
+		{"arch", "", "Arch Linux", "", ""},
+		{"ubuntu", "16.04", "Ubuntu 16.04.7 LTS", "", ""},
 		{"centos", "9", "CentOS Stream 9", "", ""},
 		{"debian", "12", "", "", ""},
 		{"ubuntu", "22.04", "", "", ""},
