@@ -7,10 +7,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"os/exec"
 	"runtime/debug"
 	"time"
 
+	"github.com/boxdoctor/boxdoctor/internal/download"
 	"github.com/boxdoctor/boxdoctor/internal/engine"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
@@ -42,6 +45,9 @@ type app struct {
 	// startDemo starts the built-in sick guest; download fetches a Guest Additions image.
 	startDemo func(context.Context) (demoGuest, error)
 	download  func(ctx context.Context, number, dir string, d host.Download) (facts.ISO, error)
+	// client makes the HTTP client of downloads; lookPath finds a program.
+	client   func(getenv func(string) string) (*http.Client, error)
+	lookPath func(string) (string, error)
 	// signals delivers Ctrl-C; nil: those of the process.
 	signals chan os.Signal
 
@@ -53,7 +59,7 @@ type app struct {
 func newApp(s *term.Streams, getenv func(string) string) *app {
 	return &app{streams: s, getenv: getenv, version: readBuildVersion(), now: time.Now,
 		observe: host.Observe, dial: dialGuest, check: engine.Check, fix: engine.Fix, undo: engine.Undo,
-		startDemo: startDemo, download: host.DownloadISO}
+		startDemo: startDemo, download: host.DownloadISO, client: download.NewClient, lookPath: exec.LookPath}
 }
 
 // dialGuest connects by SSH. A nil *sshguest.Guest must not become a guest that is not nil.

@@ -11,6 +11,9 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/version"
 )
 
+// isoBaseEnv names a mirror of Oracle's download server.
+const isoBaseEnv = "BOXDOCTOR_VIRTUALBOX_MIRROR"
+
 // downloaded returns the Guest Additions image to use: the host's own when it is that of the host's
 // VirtualBox, else a downloaded one, which every machine then gets.
 func (s *session) downloaded(h facts.Host, ms []engine.Machine) (facts.Value[facts.ISO], error) {
@@ -23,8 +26,11 @@ func (s *session) downloaded(h facts.Host, ms []engine.Machine) (facts.Value[fac
 	if have := h.AdditionsISO.Or(facts.ISO{}); have.Path != "" && have.Version == v.Number {
 		return h.AdditionsISO, nil
 	}
-	iso, err := s.a.download(s.Soft, v.Number, filepath.Join(stateDir(s.a.getenv), "iso"), host.Download{
-		Progress: s.progress.Transfer(engine.HostName, "downloading Guest Additions "+v.Number)})
+	opts, err := s.a.transfers(s, engine.HostName)
+	if err != nil {
+		return h.AdditionsISO, err
+	}
+	iso, err := s.a.download(s.Soft, v.Number, filepath.Join(stateDir(s.a.getenv), "iso"), host.Download{Base: s.a.getenv(isoBaseEnv), Options: opts})
 	s.progress.Set(engine.HostName, "")
 	if err != nil {
 		return h.AdditionsISO, fmt.Errorf("the Guest Additions image was not downloaded: %w", err)

@@ -60,9 +60,13 @@ var errInterrupted = errors.New("interrupted; nothing was changed")
 func (a *app) exitCode(err error) int {
 	var usage *usageError
 	var code codeError
+	var failed *failure
 	switch {
 	case err == nil:
 		return finding.ExitOK
+	case errors.As(err, &failed):
+		a.say("boxdoctor: " + report.Clean(failed.Error()))
+		return failed.code
 	case errors.As(err, &code):
 		return int(code)
 	case errors.As(err, &usage):

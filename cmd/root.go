@@ -31,7 +31,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	root.Flags().AddFlagSet(check.Flags())
 	root.AddCommand(check, newFixCmd(a, a.runFix), newUndoCmd(a, a.runUndo), newDemoCmd(a, a.runDemo), newListCmd(a), newExplainCmd(a), newProvisionCmd(a, a.runProvision),
-		newVersionCmd(a), newCompletionCmd(a))
+		newBoxCmd(a), newISOCmd(a), newVersionCmd(a), newCompletionCmd(a))
 	root.SetHelpCommand(newHelpCmd(a))
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetOut(a.streams.Out)

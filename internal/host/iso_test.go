@@ -16,6 +16,8 @@ import (
 
 	"github.com/diskfs/go-diskfs/backend/file"
 	"github.com/diskfs/go-diskfs/filesystem/iso9660"
+
+	"github.com/boxdoctor/boxdoctor/internal/download"
 )
 
 // installerHead is synthetic, in the shape of makeself's head.
@@ -227,6 +229,12 @@ func TestISOOfSystemProperties(t *testing.T) {
 	}
 }
 
+// noPause is a clock without pauses between tries.
+type noPause struct{}
+
+func (noPause) Now() time.Time                                  { return time.Time{} }
+func (noPause) Wait(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+
 // mirror serves one image and its checksums on loopback, with faults to order.
 type mirror struct {
 	image []byte
@@ -255,9 +263,12 @@ func newMirror(t *testing.T) (*mirror, Download) {
 	m.sums = "0000 *other\n" + sum(m.image) + " *VBoxGuestAdditions_7.0.20.iso\n"
 	s := httptest.NewServer(m)
 	t.Cleanup(s.Close)
-	client := defaultClient()
+	client, err := download.NewClient(func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(client.CloseIdleConnections)
-	return m, Download{Base: s.URL + "/virtualbox/", Client: client, Stall: 5 * time.Second}
+	return m, Download{Base: s.URL + "/virtualbox/", Options: download.Options{Client: client, Stall: 5 * time.Second, Clock: noPause{}}}
 }
 
 func TestDownloadISO(t *testing.T) {
@@ -279,7 +290,6 @@ func TestDownloadISO(t *testing.T) {
 }
 
 func TestDownloadISOFaults(t *testing.T) {
-	iso := func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, ".iso") }
 	for name, c := range map[string]struct {
 		change func(*mirror, *Download)
 		says   string
@@ -288,42 +298,15 @@ func TestDownloadISOFaults(t *testing.T) {
 		"no sum":      {func(m *mirror, _ *Download) { m.sums = "x\n" }, "could not be proven"},
 		"not found":   {func(m *mirror, d *Download) { d.Base += "/elsewhere" }, "404"},
 		"other image": {func(m *mirror, _ *Download) { *m = other(t) }, `Guest Additions "", expected 7.0.20`},
-		"stalls": {func(m *mirror, d *Download) {
-			d.Stall = 100 * time.Millisecond
-			m.fault = func(w http.ResponseWriter, r *http.Request) bool {
-				if !iso(r) {
-					return false
-				}
-				w.Header().Set("Content-Length", "100000")
-				_, _ = w.Write([]byte("x"))
-				w.(http.Flusher).Flush()
-				<-r.Context().Done()
-				return true
-			}
-		}, "no byte arrived"},
-		"cut": {func(m *mirror, _ *Download) {
-			m.fault = func(w http.ResponseWriter, r *http.Request) bool {
-				if iso(r) {
-					w.Header().Set("Content-Length", "100000")
-					_, _ = w.Write([]byte("x"))
-				}
-				return iso(r)
-			}
-		}, "unexpected EOF"},
 		"announces too much": {func(m *mirror, _ *Download) {
 			m.fault = func(w http.ResponseWriter, r *http.Request) bool {
-				if iso(r) {
+				if strings.HasSuffix(r.URL.Path, ".iso") {
 					w.Header().Set("Content-Length", "99999999999")
+					return true
 				}
-				return iso(r)
+				return false
 			}
 		}, "announces 99999999999"},
-		"loops": {func(m *mirror, _ *Download) {
-			m.fault = func(w http.ResponseWriter, r *http.Request) bool {
-				http.Redirect(w, r, r.URL.Path, http.StatusFound)
-				return true
-			}
-		}, "more than 5 redirects"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, d := newMirror(t)
@@ -355,10 +338,5 @@ func TestDownloadISORefuses(t *testing.T) {
 	_, d := newMirror(t)
 	if _, err := DownloadISO(ctx, "7.0.20", t.TempDir(), d); !errors.Is(err, context.Canceled) {
 		t.Error(err)
-	}
-	https, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://a/x", nil)
-	plain, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://a/x", nil)
-	if err := defaultClient().CheckRedirect(plain, []*http.Request{https}); err == nil {
-		t.Error("https must not fall back to http")
 	}
 }
