@@ -38,7 +38,18 @@ func evalInstalled(f *facts.Facts) finding.Verdict {
 	if !needed {
 		return finding.Passf("the kernel's own modules are loaded; no Guest Additions of Oracle")
 	}
-	return finding.Failf("no Guest Additions are installed").Diff(hostText(f), "none")
+	return shipsNone(f, finding.Failf("no Guest Additions are installed").Diff(hostText(f), "none"))
+}
+
+// shipsNone tells a box that never had Guest Additions (row V25) from a guest that lost them: those leave a folder, a
+// log or a package behind.
+func shipsNone(f *facts.Facts, v finding.Verdict) finding.Verdict {
+	ga, err := f.Guest.Additions.Get()
+	if err != nil || assess.Oracle(ga) || ga.Setup != "" || f.Guest.GALog.Or(facts.GALog{}).Path != "" || len(assess.DistroPackages(f)) > 0 {
+		return v
+	}
+	v.Message += ", and nothing says that they ever were: the box ships without them by design, as the official CentOS boxes do"
+	return v.Advise("or share the folder without them, as such boxes do: type: \"rsync\" in the Vagrantfile (the guest's changes do not come back)", "")
 }
 
 func hostText(f *facts.Facts) string {

@@ -103,7 +103,7 @@ var _ = register(Check{
 	ID: sharesMounted, Title: "Every synced folder is mounted", Target: OnGuest, Severity: finding.Critical,
 	Rows:  []string{"V1", "V2", "V9", "V22"},
 	Needs: []facts.Key{facts.KeyMounts, facts.KeyAdditions, facts.KeyModules}, After: []string{reachable}, VirtualBoxOnly: true,
-	CausedBy: append([]string{"modules.loaded", "mount.helper", "mount.defined", "mount.owner", "modules.version", "modules.built", "additions.installed", "additions.version"}, blockers...),
+	CausedBy: append([]string{"modules.loaded", "mount.helper", "mount.defined", "mount.owner", "mount.options", "mount.mainline", "mount.sources", "mount.point", "mount.place", "modules.version", "modules.built", "additions.installed", "additions.version"}, blockers...),
 	Fix:      sharesMounted,
 	Why:      "This is what the user sees: `Vagrant was unable to mount VirtualBox shared folders`, an empty /vagrant, a provisioner that does not find its files.",
 	Looks:    "/proc/mounts against the synced folders that Vagrant recorded; without a record, against the vboxsf lines of /etc/fstab",

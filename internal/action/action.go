@@ -47,6 +47,8 @@ type Job struct {
 	// Stays is what else it changes, in words for people, with the way back where there is one. Empty: what Changed
 	// names is all; without Changed, Undo says it.
 	Stays string
+	// Independent says that the actions after it in its plan do not need it: when it fails, they are tried all the same.
+	Independent bool
 	// Judge says that the exit status proves nothing and is not a failure (the Guest Additions installer exits
 	// 0 with nothing built and 2 with everything built): only the next observation counts.
 	Judge bool

@@ -42,7 +42,7 @@ func TestSelection(t *testing.T) {
 	}{
 		{[]string{"mount.shares"}, nil, "mount.shares"},
 		{[]string{"mount"}, nil, ids(slices.DeleteFunc(slices.Clone(all), func(c checks.Check) bool { return c.Area() != "mount" }))},
-		{[]string{"mount"}, []string{"mount.shares", "mount.owner", "mount.defined", "mount.leftovers"}, "mount.helper mount.writable"},
+		{[]string{"mount.helper", "mount.shares", "mount.writable"}, []string{"mount.shares", "mount.leftovers"}, "mount.helper mount.writable"},
 		{[]string{"mount.shares"}, []string{"mount"}, ""},
 		{[]string{"clock", "sudo.usable"}, nil, "clock.skew sudo.usable"},
 		{nil, slices.Collect(areas(all)), ""},

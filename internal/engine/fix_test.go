@@ -526,3 +526,23 @@ func TestDefect24ATimeOutIsNamed(t *testing.T) {
 		t.Errorf("%q %q", r.TimedOut, r.Notes)
 	}
 }
+
+// TestOneShareThatFailsDoesNotKeepTheOthers: the second share was not tried when the first could not be mounted.
+func TestOneShareThatFailsDoesNotKeepTheOthers(t *testing.T) {
+	t.Parallel()
+	scene := demo.Healthy()
+	scene.Prepare = nil
+	scene.Folders = append([]facts.SyncedFolder{{Name: "nowhere", HostPath: "/home/dev/x", GuestPath: "/x"}}, scene.Folders...)
+	p := admit(t, scene)
+	p.meddle = func(_ context.Context, c *guest.Cmd) (bool, error) {
+		c.Script = strings.ReplaceAll(c.Script, "sleep 5", "sleep 1")
+		return false, nil
+	}
+	r := p.fix(within(t, time.Minute), p.options())
+	if got := did(r); got != "mount.shares failed, mount.shares done" && got != "mount.shares failed" || r.ExitCode != finding.ExitUnverified {
+		t.Errorf("%s, exit code %d", got, r.ExitCode)
+	}
+	if out, code := p.Run(t.Context(), "grep ' /home/rc vboxsf ' /proc/mounts"); code != 0 {
+		t.Errorf("the other share is not mounted: %s", out)
+	}
+}

@@ -224,19 +224,26 @@ func (d *repair) act(ctx context.Context, stage []PlannedFix, n int) bool {
 	return !stops(ctx, err)
 }
 
-// run does the actions of one fix, except its reboot, which it returns.
+// run does the actions of one fix, except its reboot, which it returns. What fails and is independent of the rest is
+// the fix's failure all the same.
 func (d *repair) run(ctx context.Context, p PlannedFix, stage int) (*action.Reboot, error) {
 	var reboot *action.Reboot
+	var failed error
 	for _, a := range p.Actions {
 		if r, ok := a.(action.Reboot); ok {
 			reboot = &r
 			continue
 		}
-		if err := d.do(ctx, p.Fix.ID, stage, a); err != nil {
+		err := d.do(ctx, p.Fix.ID, stage, a)
+		if j, ok := a.(action.Job); err != nil && ok && j.Independent && !stops(ctx, err) && !unsure(err) {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
-	return reboot, nil
+	return reboot, failed
 }
 
 func (d *repair) fail(ids []string) {

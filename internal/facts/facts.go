@@ -65,6 +65,9 @@ type Host struct {
 	AdditionsISO Value[ISO] `json:"additions_iso"`
 	// DevVBoxDrv tells whether /dev/vboxdrv exists (Linux hosts only; never opened).
 	DevVBoxDrv Value[bool] `json:"dev_vboxdrv"`
+	// ShareTools are the programs of the other ways to share a folder (rsync, nfsd, smb, sftp-server): name to path, "" when
+	// missing.
+	ShareTools Value[map[string]string] `json:"share_tools"`
 	// RunningVMs is how many VMs run on this host, by VBoxManage list runningvms.
 	RunningVMs Value[int] `json:"running_vms"`
 }
@@ -89,6 +92,9 @@ type VM struct {
 	State string `json:"state"` // VMState of showvminfo: running, poweroff, saved, paused, aborted, …
 	// Shares are the shared folders that VirtualBox offers to the guest (machine and transient mappings).
 	Shares []Share `json:"shares"`
+	// Symlinks is, by the name of a share, whether the guest may make symbolic links in it (SharedFoldersEnableSymlinksCreate);
+	// nil when the VM's settings file was not read.
+	Symlinks map[string]bool `json:"symlinks"`
 	// AdditionsVersion is what the guest last reported, such as "7.0.20 r163906"; empty when it did not.
 	AdditionsVersion string `json:"additions_version"`
 }
@@ -452,6 +458,16 @@ type WantedMount struct {
 	// WantUID and WantGID are the ids of the wanted owner and group in this guest, -1 when they do not exist.
 	WantUID int `json:"want_uid"`
 	WantGID int `json:"want_gid"`
+	// Stale says why nothing can be mounted on the path although it exists: a folder that cannot be read, a link that leads
+	// nowhere, no folder at all; empty when it is fine.
+	Stale string `json:"stale"`
+}
+
+// Holder is a process that keeps a mount busy.
+type Holder struct {
+	PID    string `json:"pid"`
+	Name   string `json:"name"`
+	Target string `json:"target"` // of the mount
 }
 
 // Mounts is the mount layer.
@@ -460,8 +476,21 @@ type Mounts struct {
 	// Others are non-vboxsf mounts at wanted paths (an nfs or rsync folder).
 	Others []Mount       `json:"others"`
 	Wanted []WantedMount `json:"wanted"`
-	// FSTab are the vboxsf lines of /etc/fstab.
-	FSTab []Mount `json:"fstab"`
+	// FSTab are the vboxsf lines of /etc/fstab, FSTabFile is the whole file.
+	FSTab     []Mount    `json:"fstab"`
+	FSTabFile ConfigFile `json:"fstab_file"`
+	// EtcReadOnly: /etc lies on a file system that cannot be written.
+	EtcReadOnly bool `json:"etc_read_only"`
+	// Groups are those of the login user, by the group database; ShareGroup: the group vboxsf exists.
+	Groups     []string `json:"groups"`
+	ShareGroup bool     `json:"share_group"`
+	// Holders are processes that use the mounted shares, at most 20; only root sees those of others.
+	Holders []Holder `json:"holders"`
+	// Tools are the guest's programs for other ways to share a folder (rsync, mount.nfs, mount.cifs, sshfs): name to path.
+	Tools map[string]string `json:"tools"`
+	// WebServers are those that are installed (nginx, httpd, apache2), Sendfile the configuration files that switch sendfile on.
+	WebServers []string `json:"web_servers"`
+	Sendfile   []string `json:"sendfile"`
 	// MntBusy: something is mounted on /mnt.
 	MntBusy bool `json:"mnt_busy"`
 }

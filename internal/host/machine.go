@@ -61,7 +61,7 @@ func (ob *observer) fromSettings(uuid string) (vmInfo, error) {
 	return readVBox(path)
 }
 
-// withSettings adds what only the settings file tells: whether a share is read-only, and the forwards that
+// withSettings adds what only the settings file tells: whether a share is read-only or may hold symbolic links, and the forwards that
 // VirtualBox 7.0.0 leaves out of showvminfo when there are several.
 func (ob *observer) withSettings(vm vmInfo) vmInfo {
 	if vm.CfgFile == "" {
@@ -74,6 +74,7 @@ func (ob *observer) withSettings(vm vmInfo) vmInfo {
 	if _, ok := sshForward(vm.Forwards); !ok || ob.dropsForwards {
 		vm.Forwards = file.Forwards
 	}
+	vm.Symlinks = file.Symlinks
 	for i, s := range vm.Shares {
 		for _, f := range file.Shares {
 			if f.Name == s.Name && f.HostPath == s.HostPath {

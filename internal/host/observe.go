@@ -84,6 +84,7 @@ func (ob *observer) observe(ctx context.Context) (Inventory, error) {
 		VM:      facts.Unknownf[facts.VM]("this is the host, not a machine"),
 		Folders: facts.Unknownf[[]facts.SyncedFolder]("this is the host, not a machine"),
 	}
+	ob.facts.ShareTools = facts.Known(ob.shareTools())
 	ob.observeVirtualBox(ctx)
 	return ob.inventory(ctx)
 }

@@ -178,7 +178,9 @@ func TestParseVBoxSnapshotsAndAdapters(t *testing.T) {
 <Adapter slot="0" enabled="false"><NAT><Forwarding name="ssh" proto="1" hostport="2" guestport="22"/></NAT></Adapter>
 <Adapter slot="1" enabled="true"><DisabledModes><NAT><Forwarding name="ssh" proto="1" hostport="3" guestport="22"/></NAT></DisabledModes></Adapter>
 <Adapter slot="2" enabled="true"><NAT><Forwarding name="dns" proto="0" hostport="53" guestport="53"/><Forwarding name="ssh" proto="1" hostip="127.0.0.1" hostport="2222" guestport="22"/><Forwarding name="bad" proto="1" hostport="x" guestport="22"/></NAT></Adapter>
-</Network><SharedFolders><SharedFolder name="v" hostPath="C:\p" writable="false" autoMount="false"/></SharedFolders></Hardware></Machine></VirtualBox>`
+</Network><SharedFolders><SharedFolder name="v" hostPath="C:\p" writable="false" autoMount="false"/></SharedFolders></Hardware>
+<ExtraData><ExtraDataItem name="GUI/LastCloseAction" value="x"/><ExtraDataItem name="VBoxInternal2/SharedFoldersEnableSymlinksCreate/v" value="1"/>
+<ExtraDataItem name="VBoxInternal2/SharedFoldersEnableSymlinksCreate/off" value="0"/></ExtraData></Machine></VirtualBox>`
 	vm, err := parseVBox([]byte("\xef\xbb\xbf" + file))
 	if err != nil {
 		t.Fatal(err)
@@ -189,6 +191,9 @@ func TestParseVBoxSnapshotsAndAdapters(t *testing.T) {
 	}
 	if d := cmp.Diff(want, vm.Forwards, cmp.AllowUnexported(forward{})); d != "" {
 		t.Error(d)
+	}
+	if !vm.Symlinks["v"] || vm.Symlinks["off"] || len(vm.Symlinks) != 2 {
+		t.Errorf("symbolic links: %v", vm.Symlinks)
 	}
 	if vm.Name != "a&b" || vm.UUID != runningID || len(vm.Shares) != 1 || !vm.Shares[0].ReadOnly {
 		t.Errorf("%+v", vm)

@@ -22,8 +22,15 @@ type machineXML struct {
 		Name     string       `xml:"name,attr"`
 		Adapters []adapterXML `xml:"Hardware>Network>Adapter"`
 		Shares   []shareXML   `xml:"Hardware>SharedFolders>SharedFolder"`
+		Extra    []struct {
+			Name  string `xml:"name,attr"`
+			Value string `xml:"value,attr"`
+		} `xml:"ExtraData>ExtraDataItem"`
 	} `xml:"Machine"`
 }
+
+// symlinkKey is what the extra data of a VM calls the permission to make symbolic links in a share.
+const symlinkKey = "VBoxInternal2/SharedFoldersEnableSymlinksCreate/"
 
 type adapterXML struct {
 	Slot     int    `xml:"slot,attr"`
@@ -53,7 +60,12 @@ func parseVBox(data []byte) (vmInfo, error) {
 	if x.Machine.UUID == "" {
 		return vmInfo{}, fmt.Errorf("it holds no readable VM (an encrypted VM or another kind of file)")
 	}
-	vm := vmInfo{VM: facts.VM{Name: clean(x.Machine.Name), UUID: bareUUID(x.Machine.UUID), Shares: []facts.Share{}}}
+	vm := vmInfo{VM: facts.VM{Name: clean(x.Machine.Name), UUID: bareUUID(x.Machine.UUID), Shares: []facts.Share{}, Symlinks: map[string]bool{}}}
+	for _, e := range x.Machine.Extra {
+		if share, ok := strings.CutPrefix(e.Name, symlinkKey); ok {
+			vm.Symlinks[clean(share)] = e.Value == "1"
+		}
+	}
 	for _, a := range x.Machine.Adapters {
 		if strings.EqualFold(a.Enabled, "true") {
 			vm.Forwards = append(vm.Forwards, a.forwards()...)

@@ -118,7 +118,13 @@ func mountTable(b body) []facts.Mount {
 }
 
 func parseMounts(b body) (facts.Mounts, error) {
-	m := facts.Mounts{VBoxSF: []facts.Mount{}, Others: []facts.Mount{}, FSTab: []facts.Mount{}, Wanted: wanted(b)}
+	m := facts.Mounts{VBoxSF: []facts.Mount{}, Others: []facts.Mount{}, FSTab: []facts.Mount{}, Wanted: wanted(b), Holders: holders(b),
+		Groups: strings.Fields(b.text("groups")), ShareGroup: b.text("sharegroup") != "", WebServers: b.texts("web"), Sendfile: b.texts("sendfile"),
+		Tools: map[string]string{}}
+	for _, v := range b.texts("tool") {
+		name, path, _ := strings.Cut(v, " ")
+		m.Tools[name] = path
+	}
 	f, ok := b.first("mounts")
 	if !ok {
 		return m, errors.New("/proc/mounts was not read: " + b.said())
@@ -136,12 +142,52 @@ func parseMounts(b body) (facts.Mounts, error) {
 			m.Others = append(m.Others, x)
 		}
 	}
+	m.EtcReadOnly = readOnly(mountTable(b), "/etc/fstab")
+	for _, f := range b.configs() {
+		if f.Path == "/etc/fstab" {
+			m.FSTabFile = f
+		}
+	}
 	for _, x := range mountLines(strings.Split(Clean(b.file("/etc/fstab")), "\n")) {
 		if x.FS == "vboxsf" {
 			m.FSTab = append(m.FSTab, x)
 		}
 	}
 	return m, nil
+}
+
+// readOnly tells whether the file system that holds a path is mounted read-only: the deepest mount, and of those on the
+// same folder the last one.
+func readOnly(mounts []facts.Mount, path string) bool {
+	deepest, ro := "", false
+	for _, m := range mounts {
+		below := m.Target == "/" || path == m.Target || strings.HasPrefix(path, m.Target+"/")
+		if below && len(m.Target) >= len(deepest) {
+			deepest, ro = m.Target, slices.Contains(m.Options, "ro")
+		}
+	}
+	return ro
+}
+
+// holders are the processes that use mounted shares. A guest that does not let root look has none that are known.
+func holders(b body) []facts.Holder {
+	out := []facts.Holder{}
+	for _, f := range b.facts {
+		if f.name != "holders" {
+			continue
+		}
+		i := strings.LastIndexByte(f.text(), ' ')
+		if i < 0 {
+			continue
+		}
+		for _, line := range f.cleaned() {
+			pid, name, _ := strings.Cut(line, " ")
+			if number(pid, -1) > 0 && len(out) < 20 {
+				out = append(out, facts.Holder{PID: pid, Name: name, Target: unescape(f.text()[:i])})
+			}
+		}
+	}
+	return out
 }
 
 func wanted(b body) []facts.WantedMount {
@@ -166,6 +212,8 @@ func wantedFact(w *facts.WantedMount, f fact) {
 		w.Exists = true
 	case "writable":
 		w.Writable = true
+	case "stale":
+		w.Stale = f.text()
 	case "owner":
 		uid, gid, _ := strings.Cut(f.text(), " ")
 		w.UID, w.GID = number(uid, -1), number(gid, -1)

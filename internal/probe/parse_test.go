@@ -450,3 +450,39 @@ func eachString(v any, do func(string)) {
 		}
 	}
 }
+
+// What a guest says of its mounts beyond the mounts: who uses them, what is stale, what fstab holds.
+func TestMountFacts(t *testing.T) {
+	m, err := parseMounts(parseBody([]byte(`=mounts 0
+| /dev/sda1 / xfs rw,relatime 0 0
+| vagrant /srv/my\040project vboxsf rw,uid=1000 0 0
+| overlay /etc overlay ro 0 0
+=file 644 45 1700000000 /etc/fstab
+| #VAGRANT-BEGIN
+| vagrant /vagrant vboxsf uid=1000 0
+=groups vagrant adm vboxsf
+=sharegroup vboxsf:x:999:vagrant
+=tool rsync /usr/bin/rsync
+=tool sshfs 
+=web nginx
+=sendfile /etc/nginx/nginx.conf
+=holders /srv/my\040project 0
+| 812 bash
+| 900 web server
+| evil
+=wanted /vagrant
+=stale it is no folder
+`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Holders) != 2 || m.Holders[1] != (facts.Holder{PID: "900", Name: "web server", Target: "/srv/my project"}) {
+		t.Errorf("holders %+v", m.Holders)
+	}
+	if !m.EtcReadOnly || !m.ShareGroup || len(m.Groups) != 3 || m.Tools["rsync"] == "" || m.Tools["sshfs"] != "" || m.Wanted[0].Stale != "it is no folder" {
+		t.Errorf("%+v", m)
+	}
+	if m.FSTabFile.Path != "/etc/fstab" || !strings.HasPrefix(m.FSTabFile.Content, "#VAGRANT-BEGIN\nvagrant") || len(m.WebServers) != 1 || len(m.Sendfile) != 1 {
+		t.Errorf("%+v", m.FSTabFile)
+	}
+}
