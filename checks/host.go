@@ -6,6 +6,7 @@ import (
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/shell"
 )
 
 var _ = register(Check{
@@ -143,7 +144,7 @@ func runningVMs(f *facts.Facts) int {
 }
 
 var _ = register(Check{
-	ID: "vbox.ga_iso_missing", Title: "The Guest Additions ISO is on this host", Target: OnHost, Severity: finding.Minor, Rows: []string{"vbox.ga_iso_missing"},
+	ID: "vbox.ga_iso_missing", Title: "The Guest Additions ISO is on this host", Target: OnHost, Severity: finding.Minor, Rows: []string{"vbox.ga_iso_missing", "H5"},
 	After: []string{"vbox.missing"},
 	Why:   "A repair installs the Guest Additions from the ISO of the host's VirtualBox. Without it they must be downloaded.",
 	Looks: "VBoxManage list systemproperties, then the usual places", Source: "host-catalogue 1.3",
@@ -157,6 +158,12 @@ func evalISO(f *facts.Facts) finding.Verdict {
 	}
 	if iso.Path != "" {
 		return finding.Passf("%s (%s, %s)", iso.Path, iso.Version, tableWords(iso))
+	}
+	if f.Host.UnfinishedISO != "" {
+		return finding.Warnf("the download of the Guest Additions ISO was left as %s, where nothing looks for it (VirtualBox 7.1.14 does so)", f.Host.UnfinishedISO).
+			Diff("a name that ends in .iso", f.Host.UnfinishedISO).
+			Advise("compare it with the checksum of that version from https://download.virtualbox.org/virtualbox/ (SHA256SUMS), then take .tmp off its name", "sha256sum "+shell.Quote(f.Host.UnfinishedISO)).
+			Advise("or let boxdoctor download it, checked against its checksum: give --download to boxdoctor fix", "")
 	}
 	return finding.Warnf("no Guest Additions ISO was found on this host").
 		Advise("Debian and Ubuntu", "sudo apt-get install virtualbox-guest-additions-iso").

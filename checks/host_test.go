@@ -73,4 +73,7 @@ var _ = rows("vbox.ga_iso_missing",
 	pass("there", assesstest.CentOS7, as),
 	warn("none", "virtualbox-guest-additions-iso", assesstest.CentOS7, func(f *facts.Facts) { f.Host.AdditionsISO = facts.Known(facts.ISO{}) }),
 	unknown("not looked for", assesstest.CentOS7, func(f *facts.Facts) { assesstest.Forget(&f.Host.AdditionsISO) }),
+	warn("an unfinished download (H5)", "sha256sum /home/me/.VirtualBox/VBoxGuestAdditions_7.1.14.iso.tmp", assesstest.CentOS7, func(f *facts.Facts) {
+		f.Host.AdditionsISO, f.Host.UnfinishedISO = facts.Known(facts.ISO{}), "/home/me/.VirtualBox/VBoxGuestAdditions_7.1.14.iso.tmp"
+	}),
 )

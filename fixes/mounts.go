@@ -71,7 +71,7 @@ var _ = register(Fix{
 	ID: "mount.shares", Title: "Mount the synced folders", Impact: Harmless,
 	Clears: []string{"mount.shares", "mount.writable", "mount.mainline", "mount.point"},
 	After:  []string{"additions.install", "additions.rebuild", "modules.load", "modules.reload", "mount.helper", "additions.services"},
-	Rows:   []string{"V1", "V2", "V9", "V10", "V11", "V12", "V14", "V18", "V21"},
+	Rows:   []string{"V1", "V2", "V9", "V10", "V11", "V12", "V14"},
 	Why: "Mounts every synced folder as Vagrant does (uid, gid, _netdev; -cit and its own options for the kernel's own vboxsf), each whatever becomes of the others, " +
 		"and proves it by writing, linking and deleting one file as its owner. A mount point that is stale is moved aside first.",
 	Plan: planMounts,

@@ -63,6 +63,8 @@ type Host struct {
 	Folders Value[[]SyncedFolder] `json:"folders"`
 	// AdditionsISO is the Guest Additions ISO found on the host; empty path when VirtualBox has none.
 	AdditionsISO Value[ISO] `json:"additions_iso"`
+	// UnfinishedISO is a download of the image that VirtualBox left under another name (.iso.tmp); empty when there is none.
+	UnfinishedISO string `json:"unfinished_iso"`
 	// DevVBoxDrv tells whether /dev/vboxdrv exists (Linux hosts only; never opened).
 	DevVBoxDrv Value[bool] `json:"dev_vboxdrv"`
 	// ShareTools are the programs of the other ways to share a folder (rsync, nfsd, smb, sftp-server): name to path, "" when

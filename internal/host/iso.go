@@ -227,6 +227,16 @@ func (ob *observer) additions() (found facts.Value[facts.ISO], note string, err 
 	return facts.Known(facts.ISO{}), note, nil
 }
 
+// unfinishedISO finds what VirtualBox 7.1.14 leaves of a download: a name that ends in .tmp, where nobody looks for it.
+func (ob *observer) unfinishedISO() string {
+	for _, place := range ob.isoPlaces() {
+		if regular(place.path + ".tmp") {
+			return place.path + ".tmp"
+		}
+	}
+	return ""
+}
+
 func (ob *observer) givenISO() (facts.Value[facts.ISO], error) {
 	iso, err := ReadISO(ob.tilde(ob.ISO))
 	if err == nil && iso.Version == "" {

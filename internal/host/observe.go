@@ -101,9 +101,9 @@ func (ob *observer) inventory(ctx context.Context) (Inventory, error) {
 	if note != "" {
 		ob.note("%s", note)
 	}
-	ob.facts.AdditionsISO = iso
+	ob.facts.AdditionsISO, ob.facts.UnfinishedISO = iso, ob.unfinishedISO()
 	for i := range machines {
-		machines[i].Host.AdditionsISO = iso
+		machines[i].Host.AdditionsISO, machines[i].Host.UnfinishedISO = iso, ob.facts.UnfinishedISO
 	}
 	return Inventory{Host: ob.facts, Machines: machines, Notes: ob.notes}, cmp.Or(err, isoErr, context.Cause(ctx))
 }
