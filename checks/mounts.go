@@ -234,13 +234,26 @@ func evalWritable(f *facts.Facts) finding.Verdict {
 		if w.Writable || slices.Contains(folders[i].Options, "ro") {
 			continue
 		}
-		return finding.Failf("%s is mounted and cannot be written by %s", w.GuestPath, f.Machine.User).
-			Diff("writable", optionsAt(m, folders[i])).Advise("look at the folder's rights on the host", "ls -ld "+folders[i].HostPath)
+		return whyNotWritable(f, m, folders[i])
 	}
 	if seen == 0 {
 		return finding.Skipf("no synced folder is mounted")
 	}
 	return finding.Passf("%d folders", seen)
+}
+
+// whyNotWritable tells the three causes of row V21 apart: the VM's share, the mount, the folder on the host.
+func whyNotWritable(f *facts.Facts, m facts.Mounts, w facts.SyncedFolder) finding.Verdict {
+	vm, opts := f.Host.VM.Or(facts.VM{}), optionsAt(m, w)
+	switch {
+	case slices.ContainsFunc(vm.Shares, func(s facts.Share) bool { return s.Name == w.Name && s.ReadOnly }):
+		return finding.Failf("%s cannot be written by anybody: the VM defines the share %s as read-only", w.GuestPath, w.Name).
+			Diff("a writable share", "--readonly").Advise("let Vagrant define its shares again", restart(f))
+	case slices.Contains(strings.Split(opts, ","), "ro"):
+		return finding.Failf("%s is mounted read-only, and nobody asked for that", w.GuestPath).Diff("rw", opts).Advise("mount it again", remount(f, w.GuestPath))
+	}
+	return finding.Failf("%s is mounted and cannot be written by %s", w.GuestPath, f.Machine.User).
+		Diff("writable", opts).Advise("look at the folder's rights on the host", "ls -ld "+shell.Quote(w.HostPath))
 }
 
 func optionsAt(m facts.Mounts, w facts.SyncedFolder) string {

@@ -93,6 +93,10 @@ var _ = rows("mount.writable",
 	pass("written", assesstest.CentOS7, as),
 	pass("read-only as wanted", assesstest.CentOS7, both(onFolder(func(s *facts.SyncedFolder) { s.Options = []string{"ro"} }), onMounts(func(m *facts.Mounts) { m.Wanted[0].Writable = false }))),
 	fail("read-only (V21)", "ls -ld /home/me/project", assesstest.CentOS7, onMounts(func(m *facts.Mounts) { m.Wanted[0].Writable = false })),
+	fail("the VM's share is read-only (V21)", "the VM defines the share vagrant as read-only", assesstest.CentOS7, both(onMounts(func(m *facts.Mounts) { m.Wanted[0].Writable = false }), func(f *facts.Facts) {
+		assesstest.Edit(&f.Host.VM, func(v *facts.VM) { v.Shares[0].ReadOnly = true })
+	})),
+	fail("mounted read-only (V21)", "is mounted read-only", assesstest.CentOS7, onMounts(func(m *facts.Mounts) { m.Wanted[0].Writable, m.VBoxSF[0].Options = false, []string{"ro", "nodev"} })),
 	skip("nothing is mounted", "no synced folder is mounted", assesstest.CentOS7, onMounts(func(m *facts.Mounts) { m.VBoxSF = nil })),
 	unknown("not seen", assesstest.CentOS7, noMounts),
 )

@@ -97,7 +97,7 @@ func adviseOptions(v finding.Verdict, mods facts.Modules, w facts.SyncedFolder, 
 var _ = register(Check{
 	ID: "mount.mainline", Title: "The kernel's own vboxsf is mounted in its own way", Target: OnGuest, Severity: finding.Major,
 	Rows: []string{"V10", "V11"}, Needs: with(facts.KeyMounts, facts.KeyGALog), After: []string{reachable}, VirtualBoxOnly: true, Fix: sharesMounted,
-	CausedBy: []string{"mount.defined"},
+	CausedBy: []string{"mount.defined", "modules.origin"},
 	Why: "Kernels since 5.6 have a vboxsf of their own. A mount helper of Guest Additions does not fit it: `mount.vboxsf cannot be used with mainline vboxsf; " +
 		"instead use: mount -cit vboxsf NAME MOUNTPOINT`, and an old one ends in `Invalid argument`. Vagrant since 2.1.1 tries the second form by itself.",
 	Looks:  "modinfo -n vboxsf (below kernel/fs/vboxsf), /sbin/mount.vboxsf, the kernel's messages, what is mounted",
@@ -139,7 +139,7 @@ func evalMainline(f *facts.Facts, m facts.Mounts, folders []facts.SyncedFolder) 
 var _ = register(Check{
 	ID: "mount.sources", Title: "The mount helper and the module come from one source", Target: OnGuest, Severity: finding.Major,
 	Rows: []string{"V15"}, Needs: mountNeeds, After: []string{reachable}, VirtualBoxOnly: true,
-	CausedBy: []string{"additions.distro_packages", "additions.version"},
+	CausedBy: []string{"modules.origin", "additions.distro_packages", "additions.version"},
 	Why: "Oracle's mount helper and the distribution's module (such as 6.1.16_Ubuntu) do not always understand each other: the mount ends in `Invalid argument` although " +
 		"both are there.",
 	Looks:  "readlink -f /sbin/mount.vboxsf against modinfo -n and -F version vboxsf",

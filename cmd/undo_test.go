@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -301,5 +302,43 @@ func TestUndoList(t *testing.T) {
 	redo := tr.undoOf(t, finding.ExitFailed, list.Runs[0].Run, "--yes")
 	if n := outcomes(redo); n[finding.Undone] != 3 || n[finding.Skipped] != 1 { // the mount is for fix to make
 		t.Errorf("%v: %s", n, tr.out)
+	}
+}
+
+// TestAnInterruptedUndo: after Ctrl-C nothing new is begun, what is left is said, and the same command goes on.
+func TestAnInterruptedUndo(t *testing.T) {
+	g, tr := bedside(t, demo.Tangled())
+	before := treeOf(t, g)
+	tr.reportOf(t, finding.ExitOK, "fix", "--yes")
+	repaired := treeOf(t, g)
+	undo := tr.undo
+	tr.undo = func(ctx context.Context, ms []engine.Machine, notes []string, o engine.UndoOptions) finding.UndoReport {
+		tr.signals <- os.Interrupt
+		<-o.Stop
+		return undo(ctx, ms, notes, o)
+	}
+	r := tr.undoOf(t, finding.ExitInterrupted, "--yes")
+	if n := outcomes(r); n[finding.Planned] == 0 || n[finding.Undone]+n[finding.Failed] > 0 || !strings.Contains(r.Machines[0].Problem, "nothing of it was changed") {
+		t.Errorf("%v: %s", n, tr.out)
+	}
+	if d := beyond(different(repaired, treeOf(t, g)), ourRecords); len(d) > 0 {
+		t.Errorf("the interrupted undo changed %v", d)
+	}
+	tr.undo = undo
+	tr.undoOf(t, finding.ExitOK, "--yes")
+	if d := beyond(different(before, treeOf(t, g)), ourRecords); len(d) > 0 {
+		t.Errorf("these are not as they were: %v", d)
+	}
+}
+
+// TestUndoAfterAPowerCut: a guest that was switched off since still has copies and notes, and its share is not mounted.
+func TestUndoAfterAPowerCut(t *testing.T) {
+	g, tr := bedside(t, demo.Tangled())
+	before := treeOf(t, g)
+	tr.reportOf(t, finding.ExitOK, "fix", "--yes")
+	g.PowerCut()
+	tr.undoOf(t, finding.ExitOK, "--yes")
+	if d := beyond(different(before, treeOf(t, g)), ourRecords, "/var/log", "/var/run", "/etc/mtab"); len(d) > 0 {
+		t.Errorf("these are not as they were: %v", d)
 	}
 }

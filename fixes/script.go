@@ -73,6 +73,9 @@ func lockLists(blocks []facts.Lock) []string {
 // stays is what boxdoctor undo leaves: packages, because whatever was installed since may need them.
 func (t transaction) stays() string {
 	how := "the packages stay as they are now; to take them back: " + packageManager(t.in).Undo
+	if slices.ContainsFunc(t.commands, func(c []string) bool { return strings.Contains(strings.Join(c, " "), "grubby --set-default") }) {
+		how += "; the new kernel stays the one that boots next"
+	}
 	if held := entriesOf(t.blocks, ""); t.in.KeepUnlocked && len(held) > 0 {
 		how += "; to hold again: sudo apt-mark hold " + shell.Join(packageNames(held))
 	}
