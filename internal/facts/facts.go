@@ -72,6 +72,8 @@ type Host struct {
 	ShareTools Value[map[string]string] `json:"share_tools"`
 	// RunningVMs is how many VMs run on this host, by VBoxManage list runningvms.
 	RunningVMs Value[int] `json:"running_vms"`
+	// Preflight is what decides before any machine runs whether `vagrant up` will work.
+	Preflight Preflight `json:"preflight"`
 }
 
 // VBoxManage is what the program said of itself.

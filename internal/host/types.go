@@ -32,6 +32,8 @@ type Options struct {
 	StateDir string
 	// Exec runs a host program; nil: really run it. Tests replay transcripts here.
 	Exec Executor
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
 }
 
 // Executor runs a program of the host and returns its output. A non-zero exit is not an error; err is for

@@ -1,0 +1,6 @@
+//go:build !darwin
+
+package host
+
+// readSysctl: only macOS is asked this way.
+func readSysctl(string) string { return "" }
