@@ -18,6 +18,14 @@ const (
 	OnGuest = "guest"
 )
 
+// Levels of a repair on the host, as the host catalogue gives them. Nothing is ever elevated.
+const (
+	LevelAuto    = "auto"    // user-level and reversible
+	LevelConfirm = "confirm" // changes the project or a VM, or takes something away: asked first
+	LevelSudo    = "sudo"    // needs administrator rights: the command is printed
+	LevelManual  = "manual"  // only a person can do it
+)
+
 // Check is one question about a machine and how to answer it.
 type Check struct {
 	// ID is lower-case dotted area.name and never changes. A host check carries the host catalogue's id.
@@ -40,6 +48,10 @@ type Check struct {
 	// CausedBy lists the checks that explain a failure of this one, nearest cause first. The finding is then a
 	// symptom and is folded under its cause.
 	CausedBy []string
+	// Level says how far a repair of a host check may go: LevelAuto … LevelManual. Empty for checks of guests.
+	Level string
+	// Link is the page to read on; empty when there is none better than Source.
+	Link string
 	// Fix is the id of the fix that clears it, or empty.
 	Fix string
 	// VirtualBoxOnly checks are skipped in a guest that is not a VirtualBox VM.

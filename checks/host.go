@@ -10,7 +10,7 @@ import (
 )
 
 var _ = register(Check{
-	ID: "vbox.missing", Title: "VirtualBox is installed", Target: OnHost, Severity: finding.Critical, Rows: []string{"vbox.missing"},
+	ID: "vbox.missing", Title: "VirtualBox is installed", Target: OnHost, Severity: finding.Critical, Rows: []string{"vbox.missing"}, Level: LevelManual, Link: "https://www.virtualbox.org/wiki/Downloads",
 	Why:    "Vagrant says `Vagrant could not detect VirtualBox!` or `No usable default provider could be found for your system.`",
 	Looks:  "VBoxManage in Vagrant's own order: PATH, VBOX_INSTALL_PATH or VBOX_MSI_INSTALL_PATH, the usual folders",
 	Source: "host-catalogue 1.3", Eval: evalVBoxMissing,
@@ -53,7 +53,7 @@ func installVBox(goos string) string {
 }
 
 var _ = register(Check{
-	ID: "vbox.broken_install", Title: "VBoxManage can run", Target: OnHost, Severity: finding.Critical, Rows: []string{"vbox.broken_install"},
+	ID: "vbox.broken_install", Title: "VBoxManage can run", Target: OnHost, Severity: finding.Critical, Rows: []string{"vbox.broken_install"}, Level: LevelManual, Link: "https://www.virtualbox.org/wiki/Downloads",
 	After: []string{"vbox.missing"},
 	Why:   "VBoxManage exits 126 when one of its libraries is missing; Vagrant says `The \"VBoxManage\" command or one of its dependencies could not be found.`",
 	Looks: "the exit status of VBoxManage --version", Source: "host-catalogue 1.3",
@@ -66,7 +66,7 @@ var _ = register(Check{
 })
 
 var _ = register(Check{
-	ID: "vbox.hung", Title: "VBoxManage answers", Target: OnHost, Severity: finding.Critical, Rows: []string{"vbox.hung"}, After: []string{"vbox.missing"},
+	ID: "vbox.hung", Title: "VBoxManage answers", Target: OnHost, Severity: finding.Critical, Rows: []string{"vbox.hung"}, Level: LevelConfirm, Link: "https://developer.hashicorp.com/vagrant/docs/providers/virtualbox/common-issues", After: []string{"vbox.missing"},
 	Why:   "When VBoxSVC was started with other privileges than VBoxManage (elevated on Windows), every call hangs, and so does every Vagrant command.",
 	Looks: "VBoxManage --version within a limit", Source: "host-catalogue 1.3",
 	Eval: manage(func(m facts.VBoxManage) finding.Verdict {
@@ -79,7 +79,7 @@ var _ = register(Check{
 })
 
 var _ = register(Check{
-	ID: "vbox.version_empty", Title: "VBoxManage tells its version", Target: OnHost, Severity: finding.Critical, Rows: []string{"vbox.version_empty"},
+	ID: "vbox.version_empty", Title: "VBoxManage tells its version", Target: OnHost, Severity: finding.Critical, Rows: []string{"vbox.version_empty"}, Level: LevelManual, Link: "https://www.virtualbox.org/wiki/Downloads",
 	After: []string{"vbox.missing", "vbox.hung", "vbox.broken_install"},
 	Why:   "With an empty version Vagrant gives up after three tries.",
 	Looks: "the last line of VBoxManage --version", Source: "host-catalogue 1.3",
@@ -93,7 +93,7 @@ var _ = register(Check{
 })
 
 var _ = register(Check{
-	ID: "vbox.version_masked", Title: "VBoxManage prints nothing before its version", Target: OnHost, Severity: finding.Minor, Rows: []string{"vbox.version_masked"},
+	ID: "vbox.version_masked", Title: "VBoxManage prints nothing before its version", Target: OnHost, Severity: finding.Minor, Rows: []string{"vbox.version_masked"}, Level: LevelManual, Link: vagrantIssues + "846",
 	After: []string{"vbox.version_empty"}, CausedBy: []string{"linux.vboxdrv_absent"},
 	Why:   "Vagrant before 2.4.2 takes an unknown warning for the version and says that VirtualBox is not supported. The warning itself is the diagnosis.",
 	Looks: "the lines before the version", Source: "host-catalogue 1.3, finding 4",
@@ -106,7 +106,7 @@ var _ = register(Check{
 })
 
 var _ = register(Check{
-	ID: "linux.vboxdrv_absent", Title: "VirtualBox's kernel driver is loaded on this host", Target: OnHost, Severity: finding.Critical, Rows: []string{"linux.vboxdrv_absent"},
+	ID: "linux.vboxdrv_absent", Title: "VirtualBox's kernel driver is loaded on this host", Target: OnHost, Severity: finding.Critical, Rows: []string{"linux.vboxdrv_absent"}, Level: LevelSudo, Link: vagrantIssues + "5408",
 	After: []string{"vbox.missing"},
 	Why:   "Without /dev/vboxdrv no VM starts: `VirtualBox is complaining that the installation is incomplete.`",
 	Looks: "/dev/vboxdrv, which is never opened", Source: "host-catalogue 1.4",
@@ -144,7 +144,7 @@ func runningVMs(f *facts.Facts) int {
 }
 
 var _ = register(Check{
-	ID: "vbox.ga_iso_missing", Title: "The Guest Additions ISO is on this host", Target: OnHost, Severity: finding.Minor, Rows: []string{"vbox.ga_iso_missing"},
+	ID: "vbox.ga_iso_missing", Title: "The Guest Additions ISO is on this host", Target: OnHost, Severity: finding.Minor, Rows: []string{"vbox.ga_iso_missing"}, Level: LevelAuto, Link: "https://www.virtualbox.org/wiki/Downloads",
 	After: []string{"vbox.missing"},
 	Why:   "A repair installs the Guest Additions from the ISO of the host's VirtualBox. Without it they must be downloaded.",
 	Looks: "VBoxManage list systemproperties, then the usual places", Source: "host-catalogue 1.3",

@@ -289,6 +289,8 @@ type Project struct {
 	Records     []Record `json:"records"`
 	// Removed is the line of the Vagrantfile that calls File.exists? or Dir.exists?.
 	Removed string `json:"removed"`
+	// Leftovers are folders of VirtualBox's machine folder that no VM uses and that a VM of the Vagrantfile will need.
+	Leftovers []string `json:"leftovers"`
 	// Denied are files of .vagrant that the user may not read or write.
 	Denied []string `json:"denied"`
 }

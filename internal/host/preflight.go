@@ -120,6 +120,10 @@ func (ob *observer) afterVirtualBox(ctx context.Context, answers map[string]answ
 	p := &ob.facts.Preflight
 	p.Lists = ob.lists(answers)
 	p.Project = ob.records()
+	if project, err := p.Project.Get(); err == nil {
+		project.Leftovers = ob.leftovers(project)
+		p.Project = facts.Known(project)
+	}
 	p.Ports = ob.ports(ctx, p.Wanted, p.Project.Or(facts.Project{}).Records)
 	p.Disk = ob.disk()
 }

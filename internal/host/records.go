@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
@@ -146,4 +147,33 @@ func (ob *observer) listedVMs() facts.Value[[]facts.ListedVM] {
 		all = append(all, one)
 	}
 	return facts.Known(all)
+}
+
+// leftovers are the folders of destroyed VMs whose names the Vagrantfile wants again.
+func (ob *observer) leftovers(p facts.Project) []string {
+	base := ob.facts.Preflight.Lists.Properties.Or(facts.SystemProperties{}).MachineFolder
+	vms, err := ob.facts.Preflight.Lists.VMs.Get()
+	if base == "" || err != nil {
+		return nil
+	}
+	used := map[string]bool{}
+	for _, vm := range vms {
+		used[filepath.Clean(vm.Folder)], used[filepath.Join(base, vm.Name)] = true, true
+	}
+	var all []string
+	for _, m := range ob.facts.Preflight.Wanted.Or(facts.Wanted{}).Machines {
+		name := m.VMName.Or("")
+		folder := filepath.Join(base, name)
+		if name == "" || filepath.Base(folder) != name || used[folder] || ob.hasVM(m.Name, p.Records) {
+			continue
+		}
+		if info, err := os.Stat(folder); err == nil && info.IsDir() {
+			all = append(all, folder)
+		}
+	}
+	return all
+}
+
+func (ob *observer) hasVM(name string, records []facts.Record) bool {
+	return slices.ContainsFunc(records, func(r facts.Record) bool { return r.Name == name && r.ID != "" })
 }

@@ -198,7 +198,8 @@ func host() facts.Host {
 		VM:           facts.Known(facts.VM{Name: "project_default", State: "running", Shares: []facts.Share{{Name: "vagrant", HostPath: "/home/me/project"}}, AdditionsVersion: "7.0.20 r163906"}),
 		Folders:      facts.Known([]facts.SyncedFolder{{Name: "vagrant", HostPath: "/home/me/project", GuestPath: "/vagrant"}}),
 		AdditionsISO: facts.Known(facts.ISO{Path: "/usr/share/virtualbox/VBoxGuestAdditions.iso", Version: "7.0.20", SHA256: strings.Repeat("ab", 32), Size: 53796864, Source: "systemproperties"}),
-		DevVBoxDrv:   facts.Known(true)}
+		DevVBoxDrv:   facts.Known(true),
+		Preflight:    linuxPreflight()}
 }
 
 func kernel(release string) facts.Kernel {
