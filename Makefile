@@ -30,7 +30,7 @@ cross:
 
 # rewrites goldens and generated documents; read the diff
 update:
-	go test ./internal/report ./internal/vagrantfile ./cmd ./fixes ./internal/probe . -update
+	go test ./internal/report ./internal/vagrantfile ./cmd ./fixes ./internal/probe ./checks . -update
 
 acceptance:
 	@echo "This needs root on Debian. It installs these packages:"

@@ -146,7 +146,7 @@ func dhcpServers(p *facts.Preflight) facts.Value[[]facts.DHCPServer] { return p.
 
 var _ = register(Check{
 	ID: "net.dhcp_conflict", Title: "No DHCP server stands in the way of type: \"dhcp\"", Target: OnHost, Severity: finding.Critical, Rows: []string{"net.dhcp_conflict"},
-	Level: LevelConfirm, Fix: "host.dhcp", Link: vagrantIssues + "8878",
+	Level: LevelConfirm, Link: vagrantIssues + "8878",
 	Why:   "`A host only network interface you're attempting to configure via DHCP already has a conflicting host only adapter with DHCP enabled.` Vagrant takes away only the server that VirtualBox makes by itself.",
 	Looks: "`VBoxManage list dhcpservers` and private_network with type: \"dhcp\"", Source: "host-catalogue 1.5",
 	Eval: onWanted(evalDHCP),

@@ -125,7 +125,7 @@ var _ = register(Check{
 })
 
 var _ = register(Check{
-	ID: "vagrant.index_corrupt", Title: "The index of all machines can be read", Target: OnHost, Severity: finding.Critical, Rows: []string{"vagrant.index_corrupt"}, Level: LevelConfirm, Fix: "host.index",
+	ID: "vagrant.index_corrupt", Title: "The index of all machines can be read", Target: OnHost, Severity: finding.Critical, Rows: []string{"vagrant.index_corrupt"}, Level: LevelConfirm,
 	Link:  vagrantEnvironment,
 	Why:   "`The machine index which stores all required information about running Vagrant environments has become corrupt.` An empty file raises nothing: every machine silently vanishes from global-status.",
 	Looks: "data/machine-index/index of the Vagrant home", Source: "host-catalogue 1.6",

@@ -10,7 +10,7 @@ import (
 
 var _ = register(Check{
 	ID: "vbox.registry_corrupt", Title: "VirtualBox's list of machines can be read", Target: OnHost, Severity: finding.Critical, Rows: []string{"vbox.registry_corrupt"},
-	Level: LevelConfirm, Fix: "host.vbox_settings", Link: vagrantIssues + "4886",
+	Level: LevelConfirm, Link: vagrantIssues + "4886",
 	Why:   "`Failed to create the VirtualBox object!` `Premature end of data in tag VirtualBox`: a truncated VirtualBox.xml stops VirtualBox and with it every vagrant command.",
 	Looks: "VirtualBox.xml, and VirtualBox.xml-prev beside it", Source: "host-catalogue 1.3",
 	Eval: preflight(func(p *facts.Preflight) facts.Value[facts.SettingsFile] { return p.Settings }, func(_ *facts.Facts, s facts.SettingsFile) finding.Verdict {
@@ -38,8 +38,11 @@ var _ = register(Check{
 		if len(s.OpenFolders) == 0 {
 			return finding.Passf("none")
 		}
-		return finding.Failf("everybody may write to %s, in which VirtualBox lies", cut(s.OpenFolders, 3)).Diff("not writable by others", "o+w").
-			Advise("take that right away", "sudo chmod o-w "+quoted(s.OpenFolders[0]))
+		v := finding.Failf("everybody may write to %s, in which VirtualBox lies", cut(s.OpenFolders, 3)).Diff("not writable by others", "o+w")
+		if strings.HasSuffix(s.OpenFolders[0], "tmp") {
+			return v.Advise("a folder for temporary files must stay open to all: install VirtualBox elsewhere", "")
+		}
+		return v.Advise("take that right away", "sudo chmod o-w "+quoted(s.OpenFolders[0]))
 	}),
 })
 

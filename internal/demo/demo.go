@@ -146,6 +146,7 @@ func (g *Guest) Host() facts.Host {
 		Folders:      facts.Known(g.scene.Folders),
 		AdditionsISO: facts.Known(g.iso),
 		DevVBoxDrv:   facts.Known(true),
+		Preflight:    facts.Preflight{Skipped: "this guest is a stand-in that no VirtualBox starts"},
 	}
 }
 

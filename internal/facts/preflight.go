@@ -370,6 +370,8 @@ type WantedMachine struct {
 	Networks   []WantedNetwork `json:"networks"`
 	Forwards   []WantedForward `json:"forwards"`
 	Folders    []WantedFolder  `json:"folders"`
+	// NoSSHForward: Vagrant's own forward to port 22 is switched off.
+	NoSSHForward bool `json:"no_ssh_forward"`
 }
 
 // WantedNetwork is a private_network or public_network.

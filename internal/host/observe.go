@@ -39,7 +39,7 @@ type observer struct {
 	running, registered map[string]bool
 	listedAll           []listed
 	// infos are the answers of VBoxManage: by name of the list, and by id for showvminfo.
-	infos map[string]answer
+	infos map[string]reply
 	// fsroot is put before the paths of /proc, /sys, /etc and /dev; sysctl and win ask macOS and Windows.
 	fsroot string
 	sysctl func(name string) string
@@ -145,7 +145,10 @@ func (ob *observer) observeVirtualBox(ctx context.Context) {
 	if !ob.preflights() {
 		ob.facts.Preflight.Skipped = "the guest was given by its address, so this host need not be able to start it"
 	}
-	var answers map[string]answer
+	if ob.preflights() {
+		ob.facts.Preflight.Wanted = ob.wanted()
+	}
+	var answers map[string]reply
 	var wg sync.WaitGroup
 	if path != "" {
 		wg.Go(func() { answers = ob.ask(ctx, m, ob.questions()) })
@@ -165,7 +168,7 @@ func (ob *observer) observeVirtualBox(ctx context.Context) {
 }
 
 // take keeps what the lists say about VMs.
-func (ob *observer) take(answers map[string]answer) {
+func (ob *observer) take(answers map[string]reply) {
 	vms, running, properties := answers["vms"], answers["runningvms"], answers["systemproperties"]
 	ob.infos = answers
 	ob.manageWorks = ob.manageWorks && running.err == nil

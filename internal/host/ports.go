@@ -66,7 +66,7 @@ func (ob *observer) runs(machine string, records []facts.Record) bool {
 // portsOf are the TCP forwards of one machine whose port is known; Vagrant never looks at those of UDP.
 func portsOf(m facts.WantedMachine) []facts.Port {
 	var all []facts.Port
-	ssh := false
+	ssh := m.NoSSHForward
 	for _, f := range m.Forwards {
 		port, err := f.Host.Get()
 		ssh = ssh || f.ID == "ssh" || f.Guest.Or(0) == 22

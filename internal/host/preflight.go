@@ -10,16 +10,16 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 )
 
-// answer is what one VBoxManage call gave.
-type answer struct {
+// reply is what one VBoxManage call gave.
+type reply struct {
 	out Output
 	err error
 }
 
 // ask makes all calls at the same time: a sequence of them was seen to take ten seconds while VirtualBox's service
 // starts and ends between two, and a hung VirtualBox costs one limit in all.
-func (ob *observer) ask(ctx context.Context, m manager, calls map[string][]string) map[string]answer {
-	answers := make(map[string]answer, len(calls))
+func (ob *observer) ask(ctx context.Context, m manager, calls map[string][]string) map[string]reply {
+	answers := make(map[string]reply, len(calls))
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, name := range slices.Sorted(maps.Keys(calls)) {
@@ -27,7 +27,7 @@ func (ob *observer) ask(ctx context.Context, m manager, calls map[string][]strin
 			out, err := m.call(ctx, calls[name]...)
 			mu.Lock()
 			defer mu.Unlock()
-			answers[name] = answer{out, err}
+			answers[name] = reply{out, err}
 		})
 	}
 	wg.Wait()
@@ -78,7 +78,7 @@ func (ob *observer) wantsBridge() bool {
 func (ob *observer) preflights() bool { return !ob.facts.Explicit }
 
 // fact turns an answer into a fact.
-func fact[T any](answers map[string]answer, name string, parse func(string) (T, error)) facts.Value[T] {
+func fact[T any](answers map[string]reply, name string, parse func(string) (T, error)) facts.Value[T] {
 	a, asked := answers[name]
 	if !asked {
 		return facts.Unknownf[T]("VBoxManage was not asked for its %s", name)
@@ -94,7 +94,7 @@ func fact[T any](answers map[string]answer, name string, parse func(string) (T, 
 }
 
 // lists takes the answers apart.
-func (ob *observer) lists(answers map[string]answer) facts.Lists {
+func (ob *observer) lists(answers map[string]reply) facts.Lists {
 	return facts.Lists{
 		VMs: ob.listedVMs(), HostInfo: fact(answers, "hostinfo", parseHostInfo), Properties: fact(answers, "systemproperties", parseProperties),
 		HostOnly: fact(answers, ob.hostOnlyList(), parseHostOnly), DHCP: fact(answers, "dhcpservers", parseDHCP),
@@ -116,7 +116,7 @@ func (ob *observer) beforeVirtualBox(ctx context.Context) {
 }
 
 // afterVirtualBox adds what stands on VBoxManage's answers.
-func (ob *observer) afterVirtualBox(ctx context.Context, answers map[string]answer) {
+func (ob *observer) afterVirtualBox(ctx context.Context, answers map[string]reply) {
 	p := &ob.facts.Preflight
 	p.Lists = ob.lists(answers)
 	p.Project = ob.records()
