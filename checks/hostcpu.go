@@ -67,10 +67,8 @@ var _ = register(Check{
 	ID: "cpu.nested_guest", Title: "VMs can be given nested virtualization", Target: OnHost, Severity: finding.Minor, Rows: []string{"cpu.nested_guest"}, Level: LevelManual,
 	Why:   "A box that runs VMs itself needs nested virtualization, which is gone while Windows' hypervisor holds the processor.",
 	Looks: "`VBoxManage list hostinfo`: Processor supports nested HW virtualization", Source: "host-catalogue 1.4",
-	Eval: preflight(func(p *facts.Preflight) facts.Value[facts.HostInfo] { return p.Lists.HostInfo }, func(f *facts.Facts, info facts.HostInfo) finding.Verdict {
+	Eval: onOS("windows", preflight(func(p *facts.Preflight) facts.Value[facts.HostInfo] { return p.Lists.HostInfo }, func(_ *facts.Facts, info facts.HostInfo) finding.Verdict {
 		switch {
-		case f.Host.OS != "windows":
-			return finding.Skipf("it only matters where Windows' hypervisor may hold the processor")
 		case info.NestedHWVirt == "":
 			return finding.Cannot(fmt.Errorf("%w: VBoxManage list hostinfo does not tell it", facts.ErrNotCollected))
 		case info.NestedHWVirt == "no":
@@ -78,7 +76,7 @@ var _ = register(Check{
 				Advise("only boxes that run VMs themselves need it; switch off Windows' hypervisor for them, see win.hyperv_old", "boxdoctor explain win.hyperv_old")
 		}
 		return finding.Passf("yes")
-	}),
+	})),
 })
 
 var _ = register(Check{

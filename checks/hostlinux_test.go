@@ -73,7 +73,7 @@ var _ = hostRows("cpu.virt_absent", linuxHost,
 var _ = hostRows("cpu.nested_guest", windowsHost,
 	warn("taken by Windows", "win.hyperv_old", windowsHost, inList(hostInfo, func(i *facts.HostInfo) { i.NestedHWVirt = "no" })),
 	unknown("not told", windowsHost, inList(hostInfo, func(i *facts.HostInfo) { i.NestedHWVirt = "" })),
-	skip("elsewhere it does not matter", "Windows' hypervisor", linuxHost, as),
+	skip("elsewhere it does not matter", "only on Windows", linuxHost, as),
 )
 
 var _ = hostRows("arch.mismatch", linuxHost,

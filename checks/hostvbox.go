@@ -38,11 +38,8 @@ var _ = register(Check{
 		if len(s.OpenFolders) == 0 {
 			return finding.Passf("none")
 		}
-		v := finding.Failf("everybody may write to %s, in which VirtualBox lies", cut(s.OpenFolders, 3)).Diff("not writable by others", "o+w")
-		if strings.HasSuffix(s.OpenFolders[0], "tmp") {
-			return v.Advise("a folder for temporary files must stay open to all: install VirtualBox elsewhere", "")
-		}
-		return v.Advise("take that right away", "sudo chmod o-w "+quoted(s.OpenFolders[0]))
+		return finding.Failf("everybody may write to %s, in which VirtualBox lies", cut(s.OpenFolders, 3)).Diff("not writable by others", "o+w").
+			Advise("take that right away", "sudo chmod o-w "+quoted(s.OpenFolders[0]))
 	}),
 })
 

@@ -71,8 +71,7 @@ var _ = hostRows("vbox.registry_corrupt", linuxHost,
 	fail("without a copy", "registervm", linuxHost, edit(func(p *facts.Preflight) *facts.Value[facts.SettingsFile] { return &p.Settings }, func(s *facts.SettingsFile) { s.Damage = "EOF" })),
 )
 
-var _ = hostRows("vbox.world_writable", macHost, fail("open to all", "chmod o-w /Applications", macHost, inSystem(func(s *facts.HostSystem) { s.OpenFolders = []string{"/Applications"} })),
-	fail("/tmp must stay as it is", "install VirtualBox elsewhere", linuxHost, inSystem(func(s *facts.HostSystem) { s.OpenFolders = []string{"/tmp"} })))
+var _ = hostRows("vbox.world_writable", macHost, fail("open to all", "chmod o-w /Applications", macHost, inSystem(func(s *facts.HostSystem) { s.OpenFolders = []string{"/Applications"} })))
 
 var _ = hostRows("vbox.extpack", linuxHost,
 	fail("left behind by an upgrade", "extpack uninstall", linuxHost, inList(func(l *facts.Lists) *facts.Value[[]facts.ExtPack] { return &l.ExtPacks }, func(all *[]facts.ExtPack) {

@@ -86,15 +86,15 @@ func wsl(version string) int {
 	return 1
 }
 
-// openFolders are the folders above a program that everybody may write to. A folder with the sticky bit counts, too:
-// VirtualBox refuses it as well.
+// openFolders are the folders above a program that everybody may write to. One with the sticky bit, such as /tmp, is left
+// out: others cannot replace there what is not theirs, and it must stay as it is.
 func openFolders(program string) []string {
 	if real, err := filepath.EvalSymlinks(program); err == nil {
 		program = real
 	}
 	var open []string
 	for dir := filepath.Dir(program); ; dir = filepath.Dir(dir) {
-		if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o002 != 0 {
+		if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0 {
 			open = append(open, dir)
 		}
 		if dir == filepath.Dir(dir) {
