@@ -11,7 +11,7 @@ import (
 )
 
 // blockers are what keeps an installation of Guest Additions from working, nearest first.
-var blockers = []string{"kernel.tree_missing", develMissing, kernelPair, "tools.compiler", "tools.archive", "tools.libelf", "space.free", "space.inodes", "clock.skew"}
+var blockers = []string{"kernel.tree_missing", develMissing, kernelPair, "tools.compiler", "tools.kernel_compiler", "tools.archive", "tools.libelf", "space.free", "space.inodes", "clock.skew"}
 
 var _ = register(Check{
 	ID: "additions.installed", Title: "Guest Additions are installed", Target: OnGuest, Severity: finding.Critical,

@@ -19,7 +19,7 @@ var buildNeeds = []facts.Key{facts.KeySystem, facts.KeyKernel, facts.KeyModules,
 
 var _ = register(Check{
 	ID: develMissing, Title: "The running kernel can build modules", Target: OnGuest, Severity: finding.Critical,
-	Rows:  []string{"K1", "K2", "K5", "K6", "K7", "K8", "K9"},
+	Rows:  []string{"K1", "K2", "K5", "K6", "K7", "K8", "K9", "K12"},
 	Needs: with(facts.KeyPackages, facts.KeyResolve, facts.KeyLocks, facts.KeyGALog), After: []string{reachable}, VirtualBoxOnly: true,
 	CausedBy: []string{"locks.versionlock", "locks.exclude", "locks.hold", "repositories.end_of_life", "repositories.answer", "repositories.old_minor", "kernel.reboot_pending"},
 	Fix:      "kernel.devel",
@@ -27,7 +27,7 @@ var _ = register(Check{
 		"kernel-devel (linux-headers) package of exactly that kernel nothing is built, and no share can be mounted. " +
 		"kernel-headers is not enough: it holds the headers of the C library, not those of the kernel.",
 	Looks:  "/lib/modules/$(uname -r)/build and the include folder behind it; rpm -qa or dpkg -l",
-	Source: "guest-catalogue K1, K2, K5-K9",
+	Source: "guest-catalogue K1, K2, K5-K9, K12",
 	Eval:   evalDevelMissing,
 })
 

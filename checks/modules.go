@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -155,11 +156,26 @@ func evalRunning(f *facts.Facts) finding.Verdict {
 			return finding.Cannot(err)
 		}
 		if same, known := running.SameBuild(userland); known && !same {
-			return finding.Failf("%s in memory is %s, the installed Guest Additions are %s", name, text, ga.Control).Diff(ga.Control, text).
+			return finding.Failf("%s in memory is %s, the installed Guest Additions are %s%s", name, text, ga.Control, heldBy(m)).Diff(ga.Control, text).
 				Advise("reload the modules in the guest", "sudo /sbin/rcvboxadd reload   # or restart it: "+restart(f))
 		}
 	}
 	return finding.Passf("%s", m.Guest.Running)
+}
+
+// heldBy names the processes that keep old modules in memory (row M4): a reload fails as long as they do.
+func heldBy(m facts.Modules) string {
+	var out []string
+	for _, u := range m.Users {
+		out = append(out, fmt.Sprintf("%s (process %d) has %s open", cmp.Or(u.Name, "a process"), u.PID, u.Path))
+	}
+	if m.Video.Loaded && m.Video.RefCnt > 0 {
+		out = append(out, "the graphics driver vboxvideo is in use")
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return ". They stay as long as they are in use: " + strings.Join(out, ", ")
 }
 
 var _ = register(Check{

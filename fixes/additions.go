@@ -1,6 +1,7 @@
 package fixes
 
 import (
+	_ "embed" // the scripts
 	"errors"
 	"fmt"
 	"slices"
@@ -20,7 +21,7 @@ const buildTimeout = 40 * time.Minute
 var _ = register(Fix{
 	ID: "additions.install", Title: "Install the Guest Additions of the host's VirtualBox", Impact: RestartsService,
 	Clears: []string{"additions.installed", "additions.version", "modules.built", "modules.origin", "mount.helper", "kernel.next_boot"},
-	After:  []string{"repositories.archive", "repositories.refresh", "kernel.devel", "kernel.reboot", "kernel.fitting", "tools.install", "additions.remove_packages", "additions.leftovers"},
+	After:  []string{"repositories.archive", "repositories.refresh", "kernel.devel", "kernel.reboot", "kernel.fitting", "tools.install", "tools.kernel_compiler", "additions.remove_packages", "additions.leftovers"},
 	Rows:   []string{"H3", "S5", "V1", "V4", "K3"},
 	Why: "The ISO of the host's VirtualBox goes up by SFTP into a root-only folder, is hashed again there, mounted read-only on a private folder and run " +
 		"with --nox11. Its exit status proves nothing and is not believed: what counts is what is observed afterwards.",
@@ -120,7 +121,7 @@ func installFrom(in Input, ownTmp bool) []action.Action {
 	return []action.Action{
 		action.Upload{Local: in.ISO.Path, Remote: remote, SHA256: in.ISO.SHA256, Size: in.ISO.Size},
 		action.Job{Name: "install Guest Additions " + in.ISO.Version, Lib: lib, Script: additionsInstall,
-			Args: []string{remote, in.ISO.SHA256, in.ISO.Version, assess.NextBuildable(k), home, yesNo(ownTmp)}, Timeout: buildTimeout, Undo: undoInstall(old)},
+			Args: []string{remote, in.ISO.SHA256, in.ISO.Version, assess.NextBuildable(k), home, yesNo(ownTmp), buildCompiler(in)}, Timeout: buildTimeout, Undo: undoInstall(old)},
 	}
 }
 
@@ -141,7 +142,7 @@ func undoInstall(old string) string {
 var _ = register(Fix{
 	ID: "additions.rebuild", Title: "Build the modules of the installed Guest Additions", Impact: RestartsService,
 	Clears: []string{"modules.built", "modules.origin"},
-	After:  []string{"additions.install", "kernel.devel", "kernel.reboot", "kernel.fitting", "tools.install"},
+	After:  []string{"additions.install", "kernel.devel", "kernel.reboot", "kernel.fitting", "tools.install", "tools.kernel_compiler"},
 	Rows:   []string{"K3", "K8", "S15"},
 	Why:    "The right Guest Additions are installed and only their modules are missing for the running kernel: rcvboxadd setup builds them.",
 	Plan:   planRebuild,
@@ -178,14 +179,16 @@ func planRebuild(in Input) ([]action.Action, error) {
 }
 
 // buildScript builds modules with an installed rcvboxadd. $1 yes or no for a /tmp of its own, $2 this run's
-// folder, $3 the kernel, the rest is the command. Its exit status proves nothing.
+// folder, $3 the kernel, $4 a compiler to use instead of the guest's gcc or nothing, the rest is the command. Its exit status proves nothing.
 const buildScript = `own_tmp=$1
 home=$2
 kernel=$3
-shift 3
+name=$4
+shift 4
 trap 'rm -rf "$home"' EXIT
 mkdir -p "$home/tmp"
 chmod 0700 "$home"
+use_compiler "$name" "$home/cc"
 echo "+ $*"
 with_tmp "$own_tmp" "$home/tmp" "$@"
 echo "boxdoctor: ended with status $? (this proves nothing)"
@@ -198,14 +201,14 @@ func buildJob(in Input, name, setup, kernel string, args ...string) ([]action.Ac
 		return nil, err
 	}
 	return []action.Action{action.Job{Name: name, Lib: lib, Script: buildScript, Timeout: buildTimeout, Judge: true,
-		Args:  append([]string{yesNo(ownTmp), runHome(in), kernel, setup}, args...),
+		Args:  append([]string{yesNo(ownTmp), runHome(in), kernel, buildCompiler(in), setup}, args...),
 		Stays: "the modules that were built lie below /lib/modules/" + kernel + "/misc"}}, nil
 }
 
 var _ = register(Fix{
 	ID: "additions.next_kernel", Title: "Build the modules for the kernel that boots next", Impact: ChangesPackages,
 	Clears: []string{"kernel.next_boot"},
-	After:  []string{"additions.install", "additions.rebuild", "kernel.devel", "kernel.fitting", "tools.install"},
+	After:  []string{"additions.install", "additions.rebuild", "kernel.devel", "kernel.fitting", "tools.install", "tools.kernel_compiler"},
 	Rows:   []string{"K3", "K10"},
 	Why: "rcvboxadd quicksetup KERNEL builds without loading, so that the next `vagrant reload` finds its modules; the kernel-devel of that kernel is " +
 		"installed first when it is missing. When the installed Guest Additions are known not to build for that kernel, the kernel that runs and works is made " +
@@ -269,7 +272,7 @@ var _ = register(Fix{
 	ID: "additions.remove_packages", Title: "Remove the distribution's Guest Additions packages", Impact: ChangesPackages,
 	Clears: []string{"additions.distro_packages"},
 	After:  []string{"locks.restore", "kernel.devel", "kernel.reboot", "tools.install", "repositories.archive", "repositories.refresh"},
-	Rows:   []string{"S1", "S13", "V15"},
+	Rows:   []string{"S1", "S4", "S13", "V15"},
 	Why:    "They and Oracle's installer overwrite each other's files, and the installer asks a question that nobody answers.",
 	Plan:   planRemovePackages,
 })
@@ -277,7 +280,7 @@ var _ = register(Fix{
 func planRemovePackages(in Input) ([]action.Action, error) {
 	pk := assess.DistroPackages(in.Facts)
 	if len(pk) == 0 {
-		return nil, nil
+		return planDKMS(in)
 	}
 	if err := replaceable(in); err != nil {
 		return nil, fmt.Errorf("the distribution's packages are removed only when they can be replaced: %w", err)
@@ -289,6 +292,20 @@ func planRemovePackages(in Input) ([]action.Action, error) {
 	tr := transaction{in: in, name: "remove " + strings.Join(names, " ")}
 	tr.commands = [][]string{append(slices.Clone(packageManager(in).Remove), names...)}
 	return tr.actions(), nil
+}
+
+//go:embed scripts/remove_dkms.sh
+var removeDKMS string
+
+// planDKMS takes modules that no package owns any more out of DKMS (row S4), where Oracle's are built beside them.
+func planDKMS(in Input) ([]action.Action, error) {
+	ga, err := in.Facts.Guest.Additions.Get()
+	if err != nil || !assess.Oracle(ga) || len(in.Facts.Guest.Packages.Or(facts.Packages{}).DKMS) == 0 {
+		return nil, err
+	}
+	aside := action.BackupRoot + "/" + in.RunID
+	return []action.Action{action.Job{Name: "take the modules out of DKMS", Lib: lib, Script: removeDKMS, Args: []string{aside}, Timeout: 5 * time.Minute,
+		Undo: "sudo cp -pR " + aside + "/var/lib/dkms/. /var/lib/dkms/ && sudo dkms autoinstall"}}, nil
 }
 
 // replaceable says why what is installed could not be replaced by the host's Guest Additions: taking it away would

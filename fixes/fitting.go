@@ -103,5 +103,6 @@ func develFor(in Input, k facts.Kernel, release string) ([]action.Action, error)
 // bootDefaultJob makes an installed kernel the default boot entry, by whatever the guest's boot loader understands.
 func bootDefaultJob(release, before string) action.Action {
 	undo := "sudo grubby --set-default " + shell.Quote("/boot/vmlinuz-"+before) + "   # Debian, Ubuntu: sudo rm /etc/default/grub.d/90-boxdoctor.cfg && sudo update-grub"
-	return action.Job{Name: "make kernel " + release + " the default at boot", Lib: lib, Script: bootDefault, Args: []string{release}, Timeout: 3 * time.Minute, Undo: undo}
+	return action.Job{Name: "make kernel " + release + " the default at boot", Lib: lib, Script: bootDefault, Args: []string{release}, Timeout: 3 * time.Minute, Undo: undo,
+		Changed: action.Names("/etc/default/grub.d/90-boxdoctor.cfg"), Stays: "kernel " + release + " is the default at boot; the way back: " + undo}
 }

@@ -16,8 +16,8 @@ import (
 var _ = register(Fix{
 	ID: "kernel.devel", Title: "Install kernel-devel that fits the kernel", Impact: Reboots,
 	Clears: []string{"kernel.devel_missing", "locks.versionlock", "locks.exclude", "locks.hold", "repositories.old_minor"},
-	After:  []string{"locks.restore", "repositories.archive", "repositories.refresh"},
-	Rows:   []string{"K1", "K2", "K5", "K6", "K7", "K8", "K9", "K11", "L15", "L1", "L2", "L3", "L5", "L6", "L7", "L8"},
+	After:  []string{"clock.set", "locks.restore", "repositories.archive", "repositories.refresh"},
+	Rows:   []string{"K1", "K2", "K5", "K6", "K7", "K8", "K9", "K11", "K12", "L15", "L1", "L2", "L3", "L5", "L6", "L7", "L8"},
 	Why: "First choice: the kernel-devel of the running kernel. When no repository has it: that of a kernel that is installed already, and a " +
 		"reboot into it. Else: the newest kernel and kernel-devel of one version, and a reboot into it. Locks that block exactly these packages " +
 		"are taken off for this one transaction and put back before any reboot, at the new version where the kernel changed.",

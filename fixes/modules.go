@@ -43,7 +43,7 @@ func held(in Input) bool {
 var _ = register(Fix{
 	ID: "modules.load", Title: "Load vboxguest and vboxsf", Impact: RestartsService,
 	Clears: []string{"modules.loaded"},
-	After:  []string{"additions.install", "additions.rebuild", "modules.reload"},
+	After:  []string{"additions.install", "additions.rebuild", "modules.reload", "secureboot.sign", "secureboot.unsupported"},
 	Rows:   []string{"M7", "M8"},
 	Why:    "The modules are built and not in memory; vboxsf also goes into /etc/modules-load.d where the guest has it, because some images load only vboxguest.",
 	Plan:   planLoad,
@@ -69,9 +69,22 @@ func planLoad(in Input) ([]action.Action, error) {
 	if sys, err := in.Facts.Guest.System.Get(); err == nil && !sys.PCIDevice {
 		return nil, errors.New("vboxguest loads only where VirtualBox's device is (PCI 80ee:cafe), and this machine has none: run the guest in VirtualBox (modules.device)")
 	}
+	if err := refusedBySecureBoot(in); err != nil {
+		return nil, err
+	}
 	return []action.Action{action.Job{Name: "load the modules", Lib: lib, Script: loadScript, Timeout: time.Minute,
 		Undo: "sudo rm -f /etc/modules-load.d/vboxsf.conf", Changed: action.Names("/etc/modules-load.d/vboxsf.conf"),
 		Stays: "vboxguest and vboxsf stay in memory until the next restart"}}, nil
+}
+
+// refusedBySecureBoot: no modprobe helps before the modules are signed with a key that the firmware knows.
+func refusedBySecureBoot(in Input) error {
+	s, m := in.Facts.Guest.Security.Or(facts.Security{}), in.Facts.Guest.Modules.Or(facts.Modules{})
+	unknownKey := s.MOK.Key && (s.MOK.Enrolled == facts.MOKMissing || s.MOK.Enrolled == facts.MOKPending)
+	if s.SecureBoot != "enabled" || (m.Guest.Signer != "" && !unknownKey) {
+		return nil
+	}
+	return errors.New("Secure Boot refuses the modules until they are signed and the key is enrolled at the VM's console; secureboot.modules has the steps")
 }
 
 var _ = register(Fix{

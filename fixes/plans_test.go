@@ -356,7 +356,7 @@ var situations = []situation{
 
 // TestPlans pins what a dry run shows, and so what runs, in the main situations. Read the diff of an update.
 func TestPlans(t *testing.T) {
-	for _, s := range slices.Concat(situations, kernelSituations) {
+	for _, s := range slices.Concat(situations, kernelSituations, securitySituations) {
 		t.Run(s.name, func(t *testing.T) {
 			f := s.box()
 			s.change(f)
@@ -410,7 +410,8 @@ func wayBack(t *testing.T, a action.Action) string {
 // plain is the action's text; the long scripts that are files of their own are named instead of shown.
 func plain(a action.Action) string {
 	text := a.String()
-	for name, script := range map[string]string{"additions_install.sh": additionsInstall, "mount_share.sh": mountShare, "boot_default.sh": bootDefault} {
+	for name, script := range map[string]string{"additions_install.sh": additionsInstall, "mount_share.sh": mountShare, "boot_default.sh": bootDefault,
+		"sign_modules.sh": signModules, "set_clock.sh": setClock, "remove_dkms.sh": removeDKMS} {
 		text = strings.Replace(text, strings.TrimRight(script, "\n"), "# fixes/scripts/"+name, 1)
 	}
 	return text

@@ -1,6 +1,6 @@
 # Installs Guest Additions from an uploaded ISO.
 # $1 ISO, $2 its sha256, $3 version, $4 another kernel to build for (or empty), $5 a folder for this run, $6 "yes"
-# when the build needs a /tmp of its own.
+# when the build needs a /tmp of its own, $7 a compiler to use instead of the guest's gcc (or empty).
 # The installer's exit status is shown and proves nothing: 0 was seen with nothing built, 2 with everything
 # built. boxdoctor judges by what it observes afterwards.
 iso=$1
@@ -9,6 +9,7 @@ version=$3
 other=$4
 home=$5
 own_tmp=$6
+compiler_name=$7
 mnt=$home/iso
 tmp=$home/tmp
 
@@ -45,6 +46,7 @@ esac
 echo "+ VBoxLinuxAdditions.run --nox11"
 TMPDIR=$tmp
 export TMPDIR
+use_compiler "$compiler_name" "$home/cc"
 with_tmp "$own_tmp" "$tmp" sh "$installer" --nox11 </dev/null
 echo "boxdoctor: the installer ended with status $? (this proves nothing)"
 

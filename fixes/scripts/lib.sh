@@ -303,6 +303,22 @@ restore_dir() {
 	rm -rf "$1"
 }
 
+# use_compiler NAME DIR puts the compiler that fits the kernel first in PATH: gcc-toolset-N and devtoolset-N lie below
+# /opt/rh, gcc-N becomes gcc in the folder DIR. An empty name changes nothing.
+use_compiler() {
+	case $1 in
+	'') return 0 ;;
+	*toolset-*) PATH=/opt/rh/$1/root/usr/bin:$PATH ;;
+	*)
+		compiler=$(command -v "$1") || return 0
+		mkdir -p "$2" && ln -sfn "$compiler" "$2/gcc"
+		PATH=$2:$PATH
+		;;
+	esac
+	export PATH
+	echo "+ compiler: $(gcc --version 2>/dev/null | head -n 1)"
+}
+
 # with_tmp yes|no DIR COMMAND... runs a build that has /tmp/vbox.0 written into it. "yes": /tmp is too small or
 # forbids programs, so the command gets DIR as its /tmp, in a mount namespace in which nothing else is private
 # (unmounting a share must reach the whole guest).

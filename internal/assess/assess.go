@@ -204,6 +204,8 @@ func kernelPackages(f *facts.Facts, fam knowledge.Family, manager string, k vers
 	switch {
 	case flavour == "elrepo" && longTerm(f, k):
 		flavour = "elrepo-lt"
+	case flavour == "pve" && version.RPMVerCmp(k.Version, "6.5") >= 0: // Proxmox VE 8 renamed them with this kernel
+		return knowledge.KernelPackages{Flavour: flavour, Kernel: "proxmox-kernel-", Devel: "proxmox-headers-", Headers: "proxmox-headers-", Row: "K12", ByRelease: true}
 	case manager == "zypper" && flavour != "":
 		kernel := "kernel-" + flavour
 		return knowledge.KernelPackages{Flavour: flavour, Kernel: kernel, Devel: kernel + "-devel", Headers: kernel + "-devel", Row: "K1"}

@@ -359,6 +359,11 @@ type Tools struct {
 	// NeedsLibELF: the running kernel's configuration asks for ORC metadata or objtool.
 	NeedsLibELF bool   `json:"needs_libelf"`
 	GCCVersion  string `json:"gcc_version"`
+	// Compilers are further gcc and their major versions: gcc-12, gcc-toolset-14.
+	Compilers []string `json:"compilers"`
+	// PluginHeaders: gcc-plugin.h of the guest's gcc is installed. NeedsPlugins: the running kernel was built with gcc plugins.
+	PluginHeaders bool `json:"plugin_headers"`
+	NeedsPlugins  bool `json:"needs_plugins"`
 }
 
 // Space is one mounted path's room.
@@ -418,6 +423,15 @@ type Module struct {
 	Running string   `json:"running"`
 	RefCnt  int      `json:"ref_cnt"`
 	Holders []string `json:"holders"`
+	// Signer is modinfo -F signer of the file; empty for an unsigned module.
+	Signer string `json:"signer"`
+}
+
+// ModuleUser is a process that keeps a module in memory: it has a file of a share, or the device, open.
+type ModuleUser struct {
+	PID  int    `json:"pid"`
+	Name string `json:"name"`
+	Path string `json:"path"`
 }
 
 // Modules are the two modules that shares need, and one that they do not.
@@ -425,6 +439,8 @@ type Modules struct {
 	Guest Module `json:"vboxguest"`
 	SF    Module `json:"vboxsf"`
 	Video Module `json:"vboxvideo"`
+	// Users are processes that have something of a share or the VirtualBox device open, without VBoxService; at most 20.
+	Users []ModuleUser `json:"users"`
 	// BuiltinSF: the running kernel has vboxsf among its registered file systems (/proc/filesystems).
 	FSRegistered bool `json:"fs_registered"`
 }
@@ -507,7 +523,31 @@ type Security struct {
 	// UnsupportedBlocked: SUSE's allow_unsupported_modules is 0 (row M3).
 	UnsupportedBlocked bool   `json:"unsupported_blocked"`
 	SELinux            string `json:"selinux"` // enforcing, permissive, disabled, or empty
+	// UnsupportedFiles are the files of /etc/modprobe.d that name allow_unsupported_modules.
+	UnsupportedFiles []ConfigFile `json:"unsupported_files"`
+	// HelperType is the SELinux type of the mount helper's file; empty where SELinux is not on.
+	HelperType string `json:"helper_type"`
+	MOK        MOK    `json:"mok"`
 }
+
+// MOK is what the guest has to sign modules with under Secure Boot.
+type MOK struct {
+	// Key: both halves of the machine owner's key are in /var/lib/shim-signed/mok.
+	Key bool `json:"key"`
+	// Enrolled: enrolled, pending (asked for, to be confirmed at the console), missing, or empty when mokutil did not tell.
+	Enrolled string `json:"enrolled"`
+	// SignTool is sign-file of the running kernel's build folder, or kmodsign; empty when there is neither.
+	SignTool string `json:"sign_tool"`
+	// Policy: Ubuntu's update-secureboot-policy, which can make a key; Debian's program of this name cannot (row M2).
+	Policy bool `json:"policy"`
+}
+
+// States of a machine owner's key.
+const (
+	MOKEnrolled = "enrolled"
+	MOKPending  = "pending"
+	MOKMissing  = "missing"
+)
 
 // Clock compares the two clocks.
 type Clock struct {

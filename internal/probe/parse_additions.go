@@ -83,16 +83,41 @@ func parseModules(b body) (facts.Modules, error) {
 			moduleFact(at, f)
 		}
 	}
+	if f, ok := b.first("open"); ok {
+		m.Users = moduleUsers(f.cleaned())
+	}
 	if at == nil {
 		return m, errors.New("it printed nothing: " + b.said())
 	}
 	return m, nil
 }
 
+// maxUsers bounds how many processes are named.
+const maxUsers = 20
+
+// moduleUsers are the processes that have something open, each once. VBoxService always has the device open, and
+// reloading stops it.
+func moduleUsers(lines []string) []facts.ModuleUser {
+	out := []facts.ModuleUser{}
+	for _, line := range lines {
+		w := strings.SplitN(line, "|", 3)
+		if len(w) != 3 || w[1] == "VBoxService" || len(out) == maxUsers {
+			continue
+		}
+		u := facts.ModuleUser{PID: number(w[0], 0), Name: w[1], Path: w[2]}
+		if u.PID > 0 && !slices.ContainsFunc(out, func(o facts.ModuleUser) bool { return o.PID == u.PID }) {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
 func moduleFact(m *facts.Module, f fact) {
 	switch f.name {
 	case "path":
 		m.File = f.text()
+	case "signer":
+		m.Signer = f.text()
 	case "version":
 		m.Version = f.text()
 	case "loaded":

@@ -12,6 +12,7 @@ import (
 
 func parseTools(b body) (facts.Tools, error) {
 	t := facts.Tools{Path: map[string]string{}, LibELF: len(b.texts("gelf")) > 0, NeedsLibELF: len(b.texts("config")) > 0, GCCVersion: b.text("gcc")}
+	t.Compilers, t.PluginHeaders, t.NeedsPlugins = compilers(b.texts("compiler")), b.yes("pluginheaders"), b.yes("needsplugins")
 	for _, v := range b.texts("tool") {
 		name, path, _ := strings.Cut(v, " ")
 		t.Path[name] = path
@@ -20,6 +21,19 @@ func parseTools(b body) (facts.Tools, error) {
 		return t, errors.New("it printed nothing: " + b.said())
 	}
 	return t, nil
+}
+
+var compilerPath = regexp.MustCompile(`/(gcc-\d+|clang|ld\.lld)$|/((?:gcc-toolset|devtoolset)-\d+)/`)
+
+// compilers are the names by which further compilers are known: gcc-12, gcc-toolset-14, clang.
+func compilers(paths []string) []string {
+	out := []string{}
+	for _, p := range paths {
+		if m := compilerPath.FindStringSubmatch(p); m != nil {
+			out = addSorted(out, m[1]+m[2])
+		}
+	}
+	return out
 }
 
 // dfLine is a line of df -P, read from its end: the device may hold spaces.
@@ -278,7 +292,12 @@ func scriptState(f fact) string {
 }
 
 func parseSecurity(b body) (facts.Security, error) {
-	s := facts.Security{SecureBoot: secureBoot(b), SELinux: selinux(b)}
+	s := facts.Security{SecureBoot: secureBoot(b), SELinux: selinux(b), UnsupportedFiles: b.configs(), MOK: mok(b)}
+	if f, ok := b.first("label"); ok {
+		if m := selinuxType.FindStringSubmatch(f.block()); m != nil {
+			s.HelperType = m[1]
+		}
+	}
 	for w := range strings.FieldsSeq(b.text("lockdown")) {
 		if strings.HasPrefix(w, "[") {
 			s.Lockdown = strings.Trim(w, "[]")
@@ -290,6 +309,24 @@ func parseSecurity(b body) (facts.Security, error) {
 		}
 	}
 	return s, nil
+}
+
+// selinuxType is the type in a context, in old and new forms of ls -Z.
+var selinuxType = regexp.MustCompile(`[a-z0-9_]+_u:[a-z0-9_]+:([a-z0-9_]+_t)\b`)
+
+func mok(b body) facts.MOK {
+	m := facts.MOK{Key: b.yes("mokkey"), SignTool: b.text("signtool"), Policy: b.yes("policy")}
+	if f, ok := b.first("moktest"); ok {
+		switch text := f.block(); {
+		case strings.Contains(text, "already enrolled"):
+			m.Enrolled = facts.MOKEnrolled
+		case strings.Contains(text, "enrollment request"):
+			m.Enrolled = facts.MOKPending
+		case strings.Contains(text, "not enrolled"):
+			m.Enrolled = facts.MOKMissing
+		}
+	}
+	return m
 }
 
 // secureBoot takes mokutil's word, else the last byte of the firmware's variable.

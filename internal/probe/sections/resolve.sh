@@ -33,7 +33,8 @@ devel() {
 	yum | dnf | dnf5) printf '%s\n' "$(base "$1")-devel-${1%%+*}" ;;
 	apt)
 		case $1 in
-		*-pve) printf 'pve-headers-%s\n' "$1" ;;
+		[1-5].*-pve | 6.[0-4].*-pve) printf 'pve-headers-%s\n' "$1" ;;
+		*-pve) printf 'proxmox-headers-%s\n' "$1" ;;
 		*) printf 'linux-headers-%s\n' "$1" ;;
 		esac
 		;;

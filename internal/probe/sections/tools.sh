@@ -6,8 +6,19 @@ done
 for f in /usr/include/gelf.h /usr/include/*/gelf.h; do
 	[ ! -e "$f" ] || tag gelf "$f"
 done
+for f in /usr/bin/gcc-[0-9]* /opt/rh/gcc-toolset-*/root/usr/bin/gcc /opt/rh/devtoolset-*/root/usr/bin/gcc; do
+	[ ! -x "$f" ] || tag compiler "$f"
+done
+for t in clang ld.lld; do
+	! have "$t" || tag compiler "$(command -v "$t")"
+done
+if have gcc; then
+	d=$(lim 5 gcc -print-file-name=plugin 2>/dev/null)
+	[ ! -e "$d/include/gcc-plugin.h" ] || tag pluginheaders yes
+fi
 v=$(kernel_config "$BD_KERNEL")
 if [ -n "$v" ]; then
 	grep -e '^CONFIG_UNWINDER_ORC=y' -e '^CONFIG_STACK_VALIDATION=y' -e '^CONFIG_OBJTOOL=y' "$v" | sed 's/^/=config /'
+	if grep -q -e '^CONFIG_GCC_PLUGIN_[A-Z_]*=y' -e '^CONFIG_PAX_.*_PLUGIN=y' "$v"; then tag needsplugins yes; fi
 fi
 exit 0
