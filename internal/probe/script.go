@@ -40,7 +40,7 @@ func sections() []section {
 		{facts.KeySpace, 20 * time.Second, false, into(func(g *facts.Guest) *facts.Value[[]facts.Space] { return &g.Space }, parseSpace), ""},
 		{facts.KeyModules, 20 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Modules] { return &g.Modules }, parseModules), ""},
 		{facts.KeyServices, 20 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Services] { return &g.Services }, parseServices), ""},
-		{facts.KeySecurity, 15 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Security] { return &g.Security }, parseSecurity), ""},
+		{facts.KeySecurity, 10 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Security] { return &g.Security }, parseSecurity), ""},
 		{facts.KeyGALog, 15 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.GALog] { return &g.GALog }, parseGALog), ""},
 		{facts.KeyActivity, 10 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Activity] { return &g.Activity }, parseActivity), ""},
 		{facts.KeyAdditions, 30 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Additions] { return &g.Additions }, parseAdditions), ""},
