@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -272,6 +273,46 @@ func TestSignaturesNameChecks(t *testing.T) {
 			t.Errorf("%s names %s, which does not exist", s.ID, s.Check)
 		}
 	}
+}
+
+// unsaid are rows of general knowledge whose findings do not say how certain they are yet.
+var unsaid = strings.Fields("L1 L3 L7 L8 L9 L12 L15 L18 S8 S10 S11 S12 T8 V17 V21 V22")
+
+// What is only general knowledge, and was not confirmed on a real guest, says so in its finding.
+func TestGeneralKnowledgeSaysHowCertainItIs(t *testing.T) {
+	catalogue, proofs := lines(t, "../testdata/rows/catalogue.txt"), lines(t, "../testdata/rows/proofs.txt")
+	for _, line := range catalogue {
+		id, _, _ := strings.Cut(line, " ")
+		id, general := strings.CutSuffix(id, "*")
+		proven := slices.ContainsFunc(proofs, func(p string) bool { return strings.HasPrefix(p, id+" ") && !strings.HasPrefix(p, id+" demo ") })
+		if !general || proven || slices.Contains(unsaid, id) {
+			continue
+		}
+		if !saysHowCertain(id) {
+			t.Errorf("row %s is general knowledge: no row of cases named (%s) says how certain it is (Verdict.Likely)", id, id)
+		}
+	}
+}
+
+func saysHowCertain(id string) bool {
+	for check, rs := range cases {
+		c, _ := ByID(check)
+		for _, r := range rs {
+			if strings.Contains(r.name, "("+id+")") && strings.Contains(c.Eval(r.facts()).Message, "likely, not certain") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func lines(t *testing.T, path string) []string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(b), "\n")
 }
 
 // The rows of the catalogue that issue 1 asks for are recognised by some check.

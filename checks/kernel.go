@@ -133,7 +133,7 @@ func evalTreeMissing(f *facts.Facts) finding.Verdict {
 	if assess.Foreign(k) && !updatedAway(k) {
 		return finding.Passf("kernel %s runs from outside this file system", k.Running)
 	}
-	return adviseRestart(finding.Failf("/lib/modules/%s is gone: another kernel was installed over the one that runs", k.Running).
+	return adviseRestart(finding.Failf("/lib/modules/%s is gone: another kernel was installed over the one that runs", k.Running).Likely("this is how Arch updates; not seen on a real guest yet").
 		Diff("/lib/modules/"+k.Running, strings.Join(releases(k), ", ")), f, "restart into the installed kernel")
 }
 

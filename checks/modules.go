@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -163,19 +162,13 @@ func evalRunning(f *facts.Facts) finding.Verdict {
 	return finding.Passf("%s", m.Guest.Running)
 }
 
-// heldBy names the processes that keep old modules in memory (row M4): a reload fails as long as they do.
+// heldBy names what keeps old modules in memory (row M4): a reload fails as long as it does.
 func heldBy(m facts.Modules) string {
-	var out []string
-	for _, u := range m.Users {
-		out = append(out, fmt.Sprintf("%s (process %d) has %s open", cmp.Or(u.Name, "a process"), u.PID, u.Path))
-	}
-	if m.Video.Loaded && m.Video.RefCnt > 0 {
-		out = append(out, "the graphics driver vboxvideo is in use")
-	}
-	if len(out) == 0 {
+	holders := assess.Holders(m)
+	if len(holders) == 0 {
 		return ""
 	}
-	return ". They stay as long as they are in use: " + strings.Join(out, ", ")
+	return ". They stay as long as they are in use: " + strings.Join(holders, ", ")
 }
 
 var _ = register(Check{

@@ -66,12 +66,21 @@ var kernelSituations = []situation{
 	{"pair-breaks-no-reboot", assesstest.Rocky9, on(runs(breaking), host("7.2.8")), noReboot, "kernel.fitting"},
 	{"pair-breaks-in-hope", assesstest.Rocky9, on(runs(breaking), host("7.2.8")), hopeful, "additions.install"},
 	{"new-kernel-that-breaks-is-not-chosen", assesstest.Rocky9, on(assesstest.NoHeaders, host("7.2.8"), offers([]string{rockyNext, breaking}, []string{rockyNext, breaking})), same, "kernel.devel"},
+	{"reload-held-by-a-shell", assesstest.CentOS7, heldByShell, same, "modules.reload"},
+	{"reload-held-by-a-shell-no-reboot", assesstest.CentOS7, heldByShell, noReboot, "modules.reload"},
 	{"next-kernel-buildable", assesstest.Rocky9, nextBoots(rockyNext, true), same, "additions.next_kernel"},
 	{"next-kernel-needs-devel", assesstest.Rocky9, on(nextBoots(rockyNext, false), offers(nil, []string{rockyNext}),
 		listed(facts.LockDNF, dnfList, "kernel-devel-0:5.14.0-427.13.1.el9_4.*\n")), same, "additions.next_kernel"},
 	{"next-kernel-devel-nowhere", assesstest.Rocky9, nextBoots(rockyNext, false), same, "additions.next_kernel"},
 	{"next-kernel-breaks", assesstest.Rocky9, nextBoots(breaking, true), same, "additions.next_kernel"},
 	{"next-kernel-old-additions", assesstest.CentOS7, on(nextBoots("3.10.0-1160.120.1.el7.x86_64", true), additions(func(a *facts.Additions) { a.ConfigVersion = "5.2.44" })), same, "additions.next_kernel"},
+}
+
+// heldByShell: old modules in memory, and a shell in a share.
+func heldByShell(f *facts.Facts) {
+	assesstest.Edit(&f.Guest.Modules, func(m *facts.Modules) {
+		m.Guest.Running, m.Users = "7.0.14 r161095", []facts.ModuleUser{{PID: 4711, Name: "bash", Path: "/vagrant"}}
+	})
 }
 
 // brokenBefore is a log that says that 7.1.4 did not compile on the running kernel.

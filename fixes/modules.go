@@ -2,6 +2,10 @@ package fixes
 
 import (
 	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/boxdoctor/boxdoctor/internal/action"
@@ -29,15 +33,23 @@ func planReload(in Input) ([]action.Action, error) {
 			Timeout: 10 * time.Minute, Judge: true, Stays: "the modules in memory are those of the installed Guest Additions"}}, nil
 	}
 	if in.NoReboot {
-		return nil, nil
+		return notReloaded(in)
 	}
 	return []action.Action{action.Reboot{}}, nil
 }
 
-// held tells whether something other than vboxsf and vboxvideo's own user keeps the module in memory (row M4).
+// notReloaded: who holds the modules is told, because a person can end that and a reload then works.
+func notReloaded(in Input) ([]action.Action, error) {
+	holders := assess.Holders(in.Facts.Guest.Modules.Or(facts.Modules{}))
+	if len(holders) == 0 {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("the old modules stay in memory as long as they are in use: %s. End that and run boxdoctor fix again, or run it without --no-reboot", strings.Join(holders, ", "))
+}
+
+// held tells whether something besides VBoxService, which a reload stops, keeps the modules in memory (row M4).
 func held(in Input) bool {
-	m := in.Facts.Guest.Modules.Or(facts.Modules{})
-	return m.Video.Loaded && m.Video.RefCnt > 0
+	return len(assess.Holders(in.Facts.Guest.Modules.Or(facts.Modules{}))) > 0
 }
 
 var _ = register(Fix{

@@ -1,6 +1,8 @@
 package assess
 
 import (
+	"cmp"
+	"fmt"
 	"path"
 	"slices"
 
@@ -14,6 +16,18 @@ func MissingTools(t facts.Tools, names []string) []string {
 		if t.Path[n] == "" {
 			out = append(out, n)
 		}
+	}
+	return out
+}
+
+// Holders are the processes and drivers that keep the Guest Additions' modules in memory, in words (row M4).
+func Holders(m facts.Modules) []string {
+	var out []string
+	for _, u := range m.Users {
+		out = append(out, fmt.Sprintf("%s (process %d) has %s open", cmp.Or(u.Name, "a process"), u.PID, u.Path))
+	}
+	if m.Video.Loaded && m.Video.RefCnt > 0 {
+		out = append(out, "the graphics driver vboxvideo is in use")
 	}
 	return out
 }
