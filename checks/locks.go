@@ -122,6 +122,11 @@ func ofKinds(in []facts.Lock, kinds []string) []facts.Lock {
 }
 
 func lockVerdict(f *facts.Facts, pkg string, blocking []facts.Lock) finding.Verdict {
+	if blocking[0].Kind == facts.LockPacman {
+		// pacman leaves it out of upgrades only: named on the command line it is asked about, and --noconfirm says yes
+		v := finding.Warnf("upgrades leave %s out (IgnorePkg); named, it can be installed", pkg).Diff("no IgnorePkg for "+pkg, lockTexts(blocking))
+		return adviseUnlock(v, f, pkg, blocking[0])
+	}
 	v := finding.Failf("%s cannot be installed: %s", pkg, lockWords(blocking[0].Kind, len(blocking))).
 		Diff("no lock on "+assess.PackageName(pkg), lockTexts(blocking))
 	return adviseUnlock(v, f, pkg, blocking[0])
@@ -147,7 +152,7 @@ func lockWords(kind string, n int) string {
 	what := map[string]string{
 		facts.LockYum: "yum's versionlock pins another version", facts.LockDNF: "dnf's versionlock pins another version",
 		facts.LockDNF5: "dnf5's versionlock pins another version", facts.LockExcl: "an exclude hides it",
-		facts.LockApt: "it is on hold", facts.LockZypper: "zypper has it locked", facts.LockPacman: "pacman ignores it",
+		facts.LockApt: "it is on hold", facts.LockZypper: "zypper has it locked",
 	}[kind]
 	if n > 1 {
 		what += fmt.Sprintf(" (%d entries)", n)

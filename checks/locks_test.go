@@ -109,7 +109,7 @@ var _ = rows("locks.hold",
 				Text: "The following held packages will be changed:\n  linux-headers-generic\nE: Held packages were changed and -y was used"})
 		})),
 	fail("zypper (L7)", "sudo zypper removelock kernel-default-devel", assesstest.OpenSUSE156, locks(facts.Lock{Kind: facts.LockZypper, File: "/etc/zypp/locks", Entry: "kernel-default-devel"})),
-	fail("pacman (L8)", "sudo pacman -S linux-headers", assesstest.Arch, both(none, func(f *facts.Facts) {
+	warn("pacman leaves it out of upgrades only (L8)", "sudo pacman -S linux-headers", assesstest.Arch, both(none, func(f *facts.Facts) {
 		assesstest.Locked(f, "", "", facts.Lock{Kind: facts.LockPacman, File: "/etc/pacman.conf", Entry: "linux-headers"})
 	})),
 	unknown("not seen", assesstest.Debian12, noLocks),

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"sort"
@@ -11,6 +12,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 	"github.com/boxdoctor/boxdoctor/internal/knowledge"
 	"github.com/boxdoctor/boxdoctor/internal/packages"
+	"github.com/boxdoctor/boxdoctor/internal/shell"
 )
 
 var _ = register(Check{
@@ -80,16 +82,19 @@ func evalOldMinor(f *facts.Facts) finding.Verdict {
 	if !is {
 		return finding.Passf("the running kernel is not of an older minor release")
 	}
-	return finding.Failf("the running kernel is of release %s; the repositories hold only %s, so %s is not to be had there", old.Running, old.Offered, needed[0]).
-		Diff("kernel-devel of "+old.Running, "kernels of "+old.Offered).
-		Advise("keep the running kernel: take its kernel-devel from the vault, in the guest",
-			"sudo dnf --repofrompath=vault,"+old.Vault+" --setopt=vault.gpgcheck=1 install "+needed[0])
+	v := finding.Failf("the running kernel is of release %s; the repositories hold only %s, so %s is not to be had there", old.Running, old.Offered, needed[0]).
+		Diff("kernel-devel of "+old.Running, "kernels of "+old.Offered)
+	if vault := f.Guest.Resolve.Or(facts.Resolve{}).Vault; vault.Text != "" {
+		return v.Advise("the vault of that release did not answer ("+oneLine(vault.Text)+"); see for yourself in the guest", "curl -I "+old.Vault+"repodata/repomd.xml")
+	}
+	return v.Advise("keep the running kernel: take its kernel-devel from the vault, in the guest",
+		"sudo dnf --repofrompath=vault,"+old.Vault+" --setopt=vault.gpgcheck=1 install "+needed[0])
 }
 
 var _ = register(Check{
 	ID: "repositories.answer", Title: "The repositories answer", Target: OnGuest, Severity: finding.Major,
-	Rows: []string{"L9", "L11", "L13", "L14", "L16", "L17"}, Needs: with(facts.KeyRepos, facts.KeyResolve), After: []string{reachable}, VirtualBoxOnly: true,
-	CausedBy: []string{"repositories.end_of_life", "clock.skew"}, Fix: "repositories.refresh",
+	Rows: []string{"L9", "L11", "L13", "L14", "L16", "L17"}, Needs: with(facts.KeyRepos, facts.KeyResolve, facts.KeyActivity), After: []string{reachable}, VirtualBoxOnly: true,
+	CausedBy: []string{"tools.python", "repositories.end_of_life", "repositories.way_out", "clock.skew"}, Fix: "repositories.refresh",
 	Why:    "When a repository does not answer, no package can be installed, whatever else is right.",
 	Looks:  "getent hosts for the hosts of enabled repositories; what the package manager says to `install --assumeno`, within 60 s",
 	Source: "guest-catalogue L9-L17",
@@ -117,11 +122,39 @@ func evalAnswer(f *facts.Facts) finding.Verdict {
 	}
 	for _, c := range res.Candidates {
 		if c.State == facts.CandError {
-			return finding.Failf("the package manager cannot use its repositories").Diff("an answer", oneLine(c.Text)).
-				Advise("see for yourself in the guest", makeCache(f))
+			return cannotUse(f, c.Text)
 		}
 	}
 	return finding.Passf("%d hosts resolve", len(repos.Hosts))
+}
+
+// cannotUse tells the ways apart in which a package manager says no without having looked.
+func cannotUse(f *facts.Facts, text string) finding.Verdict {
+	v := finding.Failf("the package manager cannot use its repositories").Diff("an answer", oneLine(text))
+	others := f.Guest.Activity.Or(facts.Activity{}).PackageManagers
+	switch locked := saysLocked(text); {
+	case locked && len(others) > 0:
+		return finding.Cannot(fmt.Errorf("%w: another package manager is at work (%s), so this one was not asked; a repair waits for it",
+			facts.ErrNotCollected, strings.Join(others, ", ")))
+	case locked && strings.Contains(text, "lock database"):
+		return v.Advise("no pacman runs, so one that crashed has left its lock; take it away in the guest", "sudo rm /var/lib/pacman/db.lck")
+	case strings.Contains(text, "SyntaxError:"), strings.Contains(text, "No module named"):
+		return v.Advise("its Python was replaced or broken (boxdoctor explain tools.python); look which one it uses, in the guest", "head -n 1 /usr/bin/yum; ls -l /usr/bin/python*")
+	case strings.Contains(text, "Unknown repo:"):
+		return v.Advise("a repository is named that this release does not have (CentOS 7 calls its own base and updates, 8 and later baseos and appstream); "+
+			"leave --enablerepo out, and see what there is in the guest", "sudo "+f.Guest.System.Or(facts.System{}).Manager+" repolist all")
+	}
+	return v.Advise("see for yourself in the guest", makeCache(f))
+}
+
+// saysLocked recognises the words of a package manager that waits for another one.
+func saysLocked(text string) bool {
+	for _, words := range []string{"Could not get lock", "lock database", "obtain lock", "transaction lock", "Existing lock", "management is locked", "currently holding the yum lock"} {
+		if strings.Contains(text, words) {
+			return true
+		}
+	}
+	return false
 }
 
 // deadVerdict: a dead third-party host does no harm where the package manager goes on without it.
@@ -144,6 +177,80 @@ func deadHosts(r facts.Repos) []string {
 	}
 	sort.Strings(out)
 	return out
+}
+
+var _ = register(Check{
+	ID: "repositories.way_out", Title: "The guest has a way to its repositories", Target: OnGuest, Severity: finding.Major,
+	Rows: []string{"L17"}, Needs: with(facts.KeyRepos), After: []string{reachable}, VirtualBoxOnly: true, CausedBy: []string{"repositories.end_of_life"},
+	Why: "A guest without a default route, or whose name service is dead while the host's works, cannot install anything. That is another trouble than " +
+		"repositories that have moved, and has another repair: the VM's network, a proxy, or package files from this host.",
+	Looks:  "/proc/net/route, /etc/resolv.conf, the guest's proxies, getent hosts in the guest, and the same names asked on this host",
+	Source: "guest-catalogue L17; issue of proxy-only and offline guests",
+	Eval:   evalWayOut,
+})
+
+func evalWayOut(f *facts.Facts) finding.Verdict {
+	needed, err := assess.BuildNeeded(f)
+	if err != nil {
+		return finding.Cannot(err)
+	}
+	repos, err := f.Guest.Repos.Get()
+	switch {
+	case !needed:
+		return finding.Passf("nothing has to be installed now")
+	case err != nil:
+		return finding.Cannot(err)
+	case len(repos.Hosts) == 0:
+		return finding.Passf("no repository is on another machine")
+	case repos.Proxy != "":
+		return finding.Passf("by the proxy of %s: %s", repos.ProxyFrom, repos.Proxy)
+	case repos.Route == "no":
+		v := finding.Failf("the guest has no way out: no default route and no proxy").Diff("a default route", "none")
+		return adviseOffline(v.Advise("see what network adapters the guest has; Vagrant's first one is NAT and gives it a route", "ip addr; ip route"), f)
+	}
+	return judgeNames(f, repos)
+}
+
+// judgeNames: that no name resolves means something only beside what this host says of the same names.
+func judgeNames(f *facts.Facts, repos facts.Repos) finding.Verdict {
+	var dead, here []string
+	for host, state := range repos.Hosts {
+		if state == "yes" {
+			return finding.Passf("%s resolves", host)
+		}
+		dead = append(dead, host)
+		if f.Host.Resolves[host] {
+			here = append(here, host)
+		}
+	}
+	slices.Sort(dead)
+	slices.Sort(here)
+	if len(here) == 0 {
+		return finding.Cannot(fmt.Errorf("%w: neither the guest nor this host resolves %s", facts.ErrNotCollected, strings.Join(dead, ", ")))
+	}
+	v := finding.Failf("the guest resolves no name of its repositories, and this host resolves %s", strings.Join(here, ", ")).
+		Diff("an address for "+here[0], "none (name servers: "+orNone(strings.Join(repos.Nameservers, ", "))+")")
+	if vm := f.Host.VM.Or(facts.VM{}); vm.Name != "" {
+		v = v.Advise("let VirtualBox resolve names as this host does (the VM must be off)", "VBoxManage modifyvm "+shell.Quote(vm.Name)+" --natdnshostresolver1 on")
+	}
+	return adviseOffline(v, f)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// adviseOffline names the way that needs no network, with the files that it needs.
+func adviseOffline(v finding.Verdict, f *facts.Facts) finding.Verdict {
+	needed, _ := assess.NeededPackages(f)
+	text := "or put package files into a folder of this host"
+	if len(needed) > 0 {
+		text += ", " + needed[0] + " and what it depends on among them"
+	}
+	return v.Advise(text+"; boxdoctor uploads and installs them", "boxdoctor fix --packages DIR")
 }
 
 func usesHost(r facts.Repo, host string) bool {

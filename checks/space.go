@@ -7,6 +7,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/packages"
 )
 
 // fewInodes is too few for an installation of about 500 files and a kernel-devel tree of 20 000.
@@ -14,7 +15,7 @@ const fewInodes = 25_000
 
 var _ = register(Check{
 	ID: "space.free", Title: "There is room on the disks", Target: OnGuest, Severity: finding.Critical,
-	Rows: []string{"S6", "S7", "S8"}, Needs: with(facts.KeySpace), After: []string{reachable},
+	Rows: []string{"S6", "S7", "S8"}, Needs: with(facts.KeySpace), After: []string{reachable}, Fix: "space.package_cache",
 	Why:    "A full file system breaks `vagrant up` right after \"Mounting shared folders\" (Vagrant edits /etc/fstab), the upload of the ISO, the build, or the new initramfs in /boot.",
 	Looks:  "df -Pk of / /boot /tmp /opt /usr /var",
 	Source: "guest-catalogue S6-S8",
@@ -30,7 +31,7 @@ func evalSpace(f *facts.Facts) finding.Verdict {
 	building := err == nil && needed
 	out := finding.Passf("%d file systems", len(list))
 	for _, s := range list {
-		switch v, bad := judgeSpace(s, building); {
+		switch v, bad := judgeSpace(f, s, building); {
 		case bad && v.Status == finding.Fail:
 			return v
 		case bad && out.Status == finding.Pass:
@@ -41,7 +42,7 @@ func evalSpace(f *facts.Facts) finding.Verdict {
 }
 
 // judgeSpace: a full disk fails always; too little for an installation fails only when one is due.
-func judgeSpace(s facts.Space, building bool) (finding.Verdict, bool) {
+func judgeSpace(f *facts.Facts, s facts.Space, building bool) (finding.Verdict, bool) {
 	want := assess.RoomNeeded(s.Path)
 	switch {
 	case want == 0 || s.TotalKB == 0:
@@ -57,20 +58,23 @@ func judgeSpace(s facts.Space, building bool) (finding.Verdict, bool) {
 		if s.Path == "/boot" && (!building || s.FreeKB > 10<<10) { // only a new initramfs or kernel goes there
 			v = finding.Warnf("%s has %s left", s.Path, mib(s.FreeKB))
 		}
-		return v.Diff("at least "+mib(want), mib(s.FreeKB)).Advise("see what fills it, in the guest", spaceCommand(s)), true
+		return v.Diff("at least "+mib(want), mib(s.FreeKB)).Advise(spaceAdvice(f, s)), true
 	}
 	return finding.Verdict{}, false
 }
 
-// spaceCommand: /boot fills with old kernels, everything else with anything.
-func spaceCommand(s facts.Space) string {
+// spaceAdvice: /boot fills with old kernels, everything else with anything. Nobody's files are named for removal.
+func spaceAdvice(f *facts.Facts, s facts.Space) (text, command string) {
 	switch {
 	case path.Clean(s.Path) == "/boot":
-		return "ls -lh /boot/vmlinuz-*   # remove old kernel packages, never that of uname -r"
+		m, _ := packages.Of(f.Guest.System.Or(facts.System{}).Manager)
+		return "remove kernels that you do not need any more, never that of uname -r, in the guest", m.ExtraKernels
+	case s.FS == "tmpfs" && s.TotalKB <= 4<<10 && path.Clean(s.Mount) == "/tmp":
+		return "a tmpfs as small as this is mounted at boot because the disk was full then: make room on /, then take it away in the guest", "sudo umount /tmp"
 	case s.FS == "tmpfs":
-		return "ls -la " + s.Mount + "   # a tmpfs: df -h " + s.Mount
+		return "see what fills it, in the guest; a restart empties a tmpfs", "ls -la " + s.Mount
 	}
-	return "sudo du -xh --max-depth=1 " + s.Mount
+	return "see what fills it, in the guest", "sudo du -xh --max-depth=1 " + s.Mount
 }
 
 func mib(kb int64) string { return fmt.Sprintf("%d MiB", kb>>10) }

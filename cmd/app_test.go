@@ -276,7 +276,7 @@ func TestUsageErrors(t *testing.T) {
 		{"fix --only nosuch.fix", `unknown fix or check "nosuch.fix"`},
 		{"fix --only kernel.devl", "Did you mean kernel.devel?"},
 		{"fix --dry-run --yes", "exclude each other"},
-		{"fix --packages " + dir, "no .rpm or .deb"},
+		{"fix --packages " + dir, "no package file"},
 		{"fix --packages " + dir + "/none", "--packages: "},
 		{"fix --skip mount", "unknown flag: --skip"},
 		{"--color rainbow", "auto, always, never"},

@@ -3,6 +3,8 @@ package cmd
 import (
 	"context"
 	"errors"
+	"net"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -98,5 +100,16 @@ func (s *session) ended(err error) error {
 
 func (s *session) engineOptions(sel selectFlags, run runFlags) engine.Options {
 	return engine.Options{Version: s.a.version.Version, Only: sel.Only, Skip: sel.Skip, Parallel: run.Jobs,
-		Timeout: run.Timeout, Strict: run.Strict, Progress: s.onProgress, Log: s.logText, Now: s.a.now}
+		Timeout: run.Timeout, Strict: run.Strict, Progress: s.onProgress, Log: s.logText, Now: s.a.now, Resolve: hostResolves}
+}
+
+// nameLimit is how long this host's own name service may take for one name.
+const nameLimit = 4 * time.Second
+
+// hostResolves asks this host's name service for a name that a guest cannot resolve.
+func hostResolves(ctx context.Context, name string) bool {
+	ctx, cancel := context.WithTimeout(ctx, nameLimit)
+	defer cancel()
+	addresses, err := net.DefaultResolver.LookupHost(ctx, name)
+	return err == nil && len(addresses) > 0
 }

@@ -71,7 +71,7 @@ func newFixCmd(a *app, run func(context.Context, *fixOptions) error) *cobra.Comm
 	fs.BoolVar(&o.Downgrade, "allow-downgrade", false, "allow Guest Additions older than those in the guest")
 	fs.BoolVar(&o.Download, "download", false, "allow downloading the Guest Additions image, checked by its checksum")
 	fs.BoolVar(&o.Snapshot, "snapshot", false, "take a VirtualBox snapshot of each machine before its first change")
-	fs.StringVar(&o.Packages, "packages", "", "upload and install the package files of `DIR` (.rpm, .deb)")
+	fs.StringVar(&o.Packages, "packages", "", "upload and install the package files of `DIR` (.rpm, .deb, .pkg.tar.zst)")
 	o.Output.add(fs)
 	o.Run.add(fs)
 	o.Reach.add(fs)

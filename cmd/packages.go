@@ -6,7 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 
 	"github.com/boxdoctor/boxdoctor/fixes"
 )
@@ -23,7 +23,7 @@ func packageFiles(dir string) ([]fixes.PackageFile, error) {
 	}
 	var out []fixes.PackageFile
 	for _, e := range entries {
-		if e.IsDir() || !slices.Contains([]string{".rpm", ".deb"}, filepath.Ext(e.Name())) {
+		if e.IsDir() || !isPackage(e.Name()) {
 			continue
 		}
 		if len(out) == maxPackages {
@@ -36,9 +36,15 @@ func packageFiles(dir string) ([]fixes.PackageFile, error) {
 		out = append(out, f)
 	}
 	if len(out) == 0 {
-		return nil, usagef("--packages %s: there is no .rpm or .deb file in it", dir)
+		return nil, usagef("--packages %s: there is no package file (.rpm, .deb, .pkg.tar.zst) in it", dir)
 	}
 	return out, nil
+}
+
+// isPackage knows the files of rpm, dpkg and pacman; pacman keeps a signature beside each, which is none.
+func isPackage(name string) bool {
+	ext := filepath.Ext(name)
+	return ext == ".rpm" || ext == ".deb" || strings.Contains(name, ".pkg.tar") && ext != ".sig"
 }
 
 func packageFile(path string) (fixes.PackageFile, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,10 +22,11 @@ const buildTimeout = 40 * time.Minute
 var _ = register(Fix{
 	ID: "additions.install", Title: "Install the Guest Additions of the host's VirtualBox", Impact: RestartsService,
 	Clears: []string{"additions.installed", "additions.version", "modules.built", "modules.origin", "mount.helper", "kernel.next_boot"},
-	After:  []string{"repositories.archive", "repositories.refresh", "kernel.devel", "kernel.reboot", "kernel.fitting", "tools.install", "tools.kernel_compiler", "additions.remove_packages", "additions.leftovers"},
-	Rows:   []string{"H3", "S5", "V1", "V4", "K3"},
-	Why: "The ISO of the host's VirtualBox goes up by SFTP into a root-only folder, is hashed again there, mounted read-only on a private folder and run " +
-		"with --nox11. Its exit status proves nothing and is not believed: what counts is what is observed afterwards.",
+	After:  []string{"space.package_cache", "repositories.archive", "repositories.refresh", "kernel.devel", "kernel.reboot", "kernel.fitting", "tools.install", "tools.kernel_compiler", "additions.remove_packages", "additions.leftovers"},
+	Rows:   []string{"H3", "S5", "S6", "S9", "S10", "V1", "V4", "K3"},
+	Why: "The ISO of the host's VirtualBox goes up by SFTP into a root-only folder, is hashed again there, mounted read-only on a private folder (where the " +
+		"guest cannot mount it, the installer is cut out of it) and run with --nox11, in a /tmp of its own where the guest's is too small or forbids programs. " +
+		"Its exit status proves nothing and is not believed: what counts is what is observed afterwards.",
 	Plan: planInstall,
 })
 
@@ -121,7 +123,8 @@ func installFrom(in Input, ownTmp bool) []action.Action {
 	return []action.Action{
 		action.Upload{Local: in.ISO.Path, Remote: remote, SHA256: in.ISO.SHA256, Size: in.ISO.Size},
 		action.Job{Name: "install Guest Additions " + in.ISO.Version, Lib: lib, Script: additionsInstall,
-			Args: []string{remote, in.ISO.SHA256, in.ISO.Version, assess.NextBuildable(k), home, yesNo(ownTmp), buildCompiler(in)}, Timeout: buildTimeout, Undo: undoInstall(old)},
+			Args: []string{remote, in.ISO.SHA256, in.ISO.Version, assess.NextBuildable(k), home, yesNo(ownTmp), buildCompiler(in),
+				strconv.FormatInt(in.ISO.InstallerAt, 10), strconv.FormatInt(in.ISO.InstallerSize, 10)}, Timeout: buildTimeout, Undo: undoInstall(old)},
 	}
 }
 
@@ -142,7 +145,7 @@ func undoInstall(old string) string {
 var _ = register(Fix{
 	ID: "additions.rebuild", Title: "Build the modules of the installed Guest Additions", Impact: RestartsService,
 	Clears: []string{"modules.built", "modules.origin"},
-	After:  []string{"additions.install", "kernel.devel", "kernel.reboot", "kernel.fitting", "tools.install", "tools.kernel_compiler"},
+	After:  []string{"space.package_cache", "additions.install", "kernel.devel", "kernel.reboot", "kernel.fitting", "tools.install", "tools.kernel_compiler"},
 	Rows:   []string{"K3", "K8", "S15"},
 	Why:    "The right Guest Additions are installed and only their modules are missing for the running kernel: rcvboxadd setup builds them.",
 	Plan:   planRebuild,

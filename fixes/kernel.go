@@ -16,7 +16,7 @@ import (
 var _ = register(Fix{
 	ID: "kernel.devel", Title: "Install kernel-devel that fits the kernel", Impact: Reboots,
 	Clears: []string{"kernel.devel_missing", "locks.versionlock", "locks.exclude", "locks.hold", "repositories.old_minor"},
-	After:  []string{"clock.set", "locks.restore", "repositories.archive", "repositories.refresh"},
+	After:  []string{"clock.set", "space.package_cache", "locks.restore", "repositories.archive", "repositories.refresh"},
 	Rows:   []string{"K1", "K2", "K5", "K6", "K7", "K8", "K9", "K11", "K12", "L15", "L1", "L2", "L3", "L5", "L6", "L7", "L8"},
 	Why: "First choice: the kernel-devel of the running kernel. When no repository has it: that of a kernel that is installed already, and a " +
 		"reboot into it. Else: the newest kernel and kernel-devel of one version, and a reboot into it. Locks that block exactly these packages " +
@@ -63,8 +63,8 @@ func noTarget(in Input, k facts.Kernel, res facts.Resolve) error {
 		}
 	}
 	return fmt.Errorf("no repository of the guest offers %s, nor a kernel together with its %s (the package manager said: %q). "+
-		"Give boxdoctor the package files: put them into a folder and name it with --packages DIR",
-		names.Devel, strings.TrimSuffix(names.Kernel.Devel, "-"), oneLine(said))
+		"Give boxdoctor the package files: put %s, and what it depends on, into a folder and name it with --packages DIR",
+		names.Devel, strings.TrimSuffix(names.Kernel.Devel, "-"), oneLine(said), packageManager(in).File(names.Devel))
 }
 
 func oneLine(s string) string {
@@ -85,10 +85,11 @@ func planTarget(in Input, k facts.Kernel, t assess.Target) ([]action.Action, err
 	want := t.Packages(k, names)
 	if files := offlineFor(in, t.Release); len(files) > 0 {
 		tr.uploads = files
-		tr.commands = append(tr.commands, packageManager(in).InstallFiles(remotes(tr, files), offline(in)))
+		tr.files = packageManager(in).InstallFiles(remotes(tr, files), offline(in))
 	} else if len(want) > 0 {
 		tr.refresh = true
-		tr.commands = append(tr.commands, packageManager(in).Install(packages.Install{Names: want, LiftExcludes: hasExclude(assess.BlockingAny(in.Facts, want))}))
+		tr.commands = append(tr.commands, packageManager(in).Install(packages.Install{Names: want, LiftExcludes: hasExclude(assess.BlockingAny(in.Facts, want)),
+			Repository: vaultFor(in, t)}))
 	}
 	tr.blocks = withKernelLocks(in, t, names, assess.BlockingAny(in.Facts, want))
 	if t.Release != k.Running {
@@ -96,13 +97,24 @@ func planTarget(in Input, k facts.Kernel, t assess.Target) ([]action.Action, err
 		tr.commands = append(tr.commands, bootCommands(k, t)...)
 	}
 	var out []action.Action
-	if len(tr.commands) > 0 {
+	if len(tr.commands)+len(tr.files) > 0 {
 		out = tr.actions()
 	}
 	if t.Release != k.Running && !in.NoReboot {
 		out = append(out, action.Reboot{WantKernel: t.Release, Timeout: 15 * time.Minute})
 	}
 	return out, nil
+}
+
+// vaultFor is the archive of the running kernel's minor release, when only that still has its headers (row L15): used for
+// this one transaction, its packages checked by the keys that the guest trusts already.
+func vaultFor(in Input, t assess.Target) packages.Repository {
+	res := in.Facts.Guest.Resolve.Or(facts.Resolve{})
+	key := assess.VaultKey(in.Facts)
+	if slices.Contains(res.DevelFor, t.Release) || !slices.Contains(res.Vault.DevelFor, t.Release) || key == "" {
+		return packages.Repository{}
+	}
+	return packages.Repository{ID: "boxdoctor-vault", URL: res.Vault.URL, Key: key}
 }
 
 func manager(in Input) string { return in.Facts.Guest.System.Or(facts.System{}).Manager }

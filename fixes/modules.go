@@ -3,8 +3,6 @@ package fixes
 import (
 	"errors"
 	"fmt"
-	"path"
-	"slices"
 	"strings"
 	"time"
 

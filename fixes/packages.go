@@ -15,7 +15,7 @@ import (
 var _ = register(Fix{
 	ID: "tools.install", Title: "Install the build tools", Impact: ChangesPackages,
 	Clears: []string{"tools.compiler", "tools.archive", "tools.libelf"},
-	After:  []string{"locks.restore", "repositories.archive", "repositories.refresh", "kernel.devel"},
+	After:  []string{"space.package_cache", "locks.restore", "repositories.archive", "repositories.refresh", "kernel.devel"},
 	Rows:   []string{"T1", "T2", "T3", "T4"},
 	Why:    "gcc, make, perl, bzip2 and tar (and libelf's headers where the kernel wants them) from the guest's own repositories.",
 	Plan:   planTools,
@@ -42,7 +42,7 @@ func planTools(in Input) ([]action.Action, error) {
 	tr.uploads = toolFiles(in, names)
 	rest := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return hasFile(tr.uploads, name) })
 	if len(tr.uploads) > 0 {
-		tr.commands = append(tr.commands, packageManager(in).InstallFiles(remotes(tr, tr.uploads), offline(in)))
+		tr.files = packageManager(in).InstallFiles(remotes(tr, tr.uploads), offline(in))
 	}
 	if len(rest) > 0 {
 		tr.refresh = true

@@ -71,6 +71,31 @@ func repoFile(path, content, host string) func(*facts.Facts) {
 	}
 }
 
+// oldMinor is a Rocky Linux 9.4 whose repositories have gone on to 9.5; the vault has its kernel-devel.
+func oldMinor(key string) func(*facts.Facts) {
+	return func(f *facts.Facts) {
+		assesstest.Offer(f, []string{rockyNext}, []string{rockyNext})
+		assesstest.Edit(&f.Guest.Resolve, func(r *facts.Resolve) {
+			r.Vault = facts.Vault{URL: "https://dl.rockylinux.org/vault/rocky/9.4/AppStream/x86_64/os/", DevelFor: []string{rockyRun}}
+		})
+		assesstest.Edit(&f.Guest.Repos, func(r *facts.Repos) { r.List[0].GPGKey = key })
+	}
+}
+
+// full has a file system on which only so much is free, and so much of downloaded packages.
+func full(path string, free, cache int64) func(*facts.Facts) {
+	return func(f *facts.Facts) {
+		assesstest.Edit(&f.Guest.Space, func(list *[]facts.Space) {
+			for i := range *list {
+				if (*list)[i].Path == path {
+					(*list)[i].Mount, (*list)[i].FreeKB = path, free
+				}
+			}
+		})
+		assesstest.Edit(&f.Guest.Packages, func(p *facts.Packages) { p.CacheKB = cache })
+	}
+}
+
 func additions(change func(*facts.Additions)) func(*facts.Facts) {
 	return func(f *facts.Facts) { assesstest.Edit(&f.Guest.Additions, change) }
 }
@@ -124,6 +149,37 @@ gpgcheck=1
 name=not CentOS at all
 baseurl=http://repo.example.org/el6/
 gpgcheck=0
+`
+
+const vaultRepo = `[base]
+name=CentOS-$releasever - Base
+baseurl=http://vault.centos.org/7.6.1810/os/$basearch/
+gpgcheck=1
+
+[mine]
+name=not CentOS at all
+baseurl=http://repo.example.org/el7/
+gpgcheck=0
+`
+
+const fedoraRepo = `[fedora]
+name=Fedora $releasever - $basearch
+#baseurl=http://download.example/pub/fedora/linux/releases/$releasever/Everything/$basearch/os/
+metalink=https://mirrors.fedoraproject.org/metalink?repo=fedora-$releasever&arch=$basearch
+enabled=1
+gpgcheck=1
+
+[updates]
+baseurl=https://dl.fedoraproject.org/pub/fedora/linux/updates/$releasever/Everything/$basearch/
+gpgcheck=1
+
+[odd]
+metalink=https://mirrors.fedoraproject.org/metalink?repo=odd
+`
+
+const debian7List = `deb http://http.us.debian.org/debian wheezy main
+deb http://security.debian.org/ wheezy/updates main
+deb http://http.us.debian.org/debian wheezy-updates main
 `
 
 const centos8Repo = `[appstream]
@@ -263,6 +319,33 @@ var situations = []situation{
 	{"eol-debian-10", assesstest.Debian12, on(release("debian", "10", "Debian GNU/Linux 10 (buster)"), repoFile("/etc/apt/sources.list", debian10List, "http.debian.org")), same, "repositories.archive"},
 	{"eol-debian-10-deb822", assesstest.Debian12, on(release("debian", "10", "buster"), repoFile("/etc/apt/sources.list.d/debian.sources", debian10Sources, "http.debian.org")), same, "repositories.archive"},
 	{"eol-ubuntu", assesstest.Ubuntu2204, on(release("ubuntu", "23.10", "Ubuntu 23.10"), repoFile("/etc/apt/sources.list", ubuntuList, "archive.ubuntu.com")), same, "repositories.archive"},
+	{"eol-centos-7-i386", assesstest.CentOS7, on(func(f *facts.Facts) { assesstest.Edit(&f.Guest.System, func(s *facts.System) { s.Arch = "i686" }) },
+		repoFile("/etc/yum.repos.d/CentOS-Base.repo", centos8Repo, "mirrorlist.centos.org")), same, "repositories.archive"},
+	// Row L13: another minor release of the archive, which says 404; as long as it answers, it is the owner's wish.
+	{"eol-centos-7-wrong-minor", assesstest.CentOS7, on(repoFile("/etc/yum.repos.d/CentOS-Base.repo", vaultRepo, "vault.centos.org/7.6.1810/os/x86_64"),
+		offers(nil, nil, facts.Candidate{Name: "x", State: facts.CandError, Text: "http://vault.centos.org/7.6.1810/os/x86_64/repodata/repomd.xml: [Errno 14] HTTP Error 404 - Not Found"})), same, "repositories.archive"},
+	{"eol-centos-7-minor-that-answers", assesstest.CentOS7, repoFile("/etc/yum.repos.d/CentOS-Base.repo", vaultRepo, "vault.centos.org/7.6.1810/os/x86_64"), same, "repositories.archive"},
+	{"eol-fedora", assesstest.Fedora43, on(release("fedora", "38", "Fedora Linux 38"), repoFile("/etc/yum.repos.d/fedora.repo", fedoraRepo, "dl.fedoraproject.org/pub/fedora/linux")), same, "repositories.archive"},
+	{"eol-fedora-silent-metalink", assesstest.Fedora43, on(release("fedora", "38", "Fedora Linux 38"), func(f *facts.Facts) {
+		f.Guest.Repos = facts.Known(facts.Repos{List: []facts.Repo{{ID: "fedora", File: "/etc/yum.repos.d/fedora.repo", Enabled: true, MirrorList: "https://mirrors.fedoraproject.org/metalink?repo=fedora-38"}},
+			Files: []facts.ConfigFile{{Path: "/etc/yum.repos.d/fedora.repo", Mode: "644", Content: fedoraRepo}}})
+	}, offers(nil, nil, facts.Candidate{Name: "x", State: facts.CandError, Text: "Failed to download metadata"})), same, "repositories.archive"},
+	{"eol-opensuse", assesstest.OpenSUSE156, on(release("opensuse", "42.3", "openSUSE Leap 42.3"), repoFile("/etc/zypp/repos.d/repo-update.repo",
+		"[repo-update]\nname=Update\nenabled=1\nbaseurl=http://download.opensuse.org/update/leap/42.3/oss/\ntype=rpm-md\n", "download.opensuse.org"),
+		offers(nil, nil, facts.Candidate{Name: "x", State: facts.CandError, Text: "Repository 'Update' is invalid."})), same, "repositories.archive"},
+	{"eol-debian-7", assesstest.Debian12, on(release("debian", "7", "Debian GNU/Linux 7 (wheezy)"), repoFile("/etc/apt/sources.list", debian7List, "http.us.debian.org")), same, "repositories.archive"},
+	{"vault-of-an-old-minor", assesstest.Rocky9, on(assesstest.NoHeaders, oldMinor("file:///etc/pki/rpm-gpg/RPM-GPG-KEY-Rocky-9")), same, "kernel.devel"},
+	{"vault-without-a-key", assesstest.Rocky9, on(assesstest.NoHeaders, oldMinor("")), same, "kernel.devel"},
+	{"names-do-not-resolve-yet", assesstest.Rocky9, on(assesstest.NoHeaders, offers(nil, []string{rockyRun}), func(f *facts.Facts) {
+		assesstest.Edit(&f.Guest.Repos, func(r *facts.Repos) { r.Hosts = map[string]string{"b.example.org": "no", "a.example.org": ""} })
+	}), same, "kernel.devel"},
+	{"names-are-the-proxys-business", assesstest.Rocky9, on(assesstest.NoHeaders, offers(nil, []string{rockyRun}), func(f *facts.Facts) {
+		assesstest.Edit(&f.Guest.Repos, func(r *facts.Repos) { r.Hosts, r.Proxy = map[string]string{"b.example.org": "no"}, "http://proxy:3128" })
+	}), same, "kernel.devel"},
+	{"package-cache", assesstest.Rocky9, full("/", 1<<10, 300<<10), same, "space.package_cache"},
+	{"package-cache-is-not-enough", assesstest.Debian12, full("/", 10, 1<<10), same, "space.package_cache"},
+	{"package-cache-of-arch-is-kept", assesstest.Arch, full("/", 10, 300<<10), same, "space.package_cache"},
+	{"package-cache-elsewhere", assesstest.Rocky9, full("/tmp", 0, 300<<10), same, "space.package_cache"},
 	{"alive", assesstest.Rocky9, repoFile("/etc/yum.repos.d/rocky.repo", "[baseos]\n", "mirrors.rockylinux.org"), same, "repositories.archive repositories.refresh locks.restore kernel.reboot"},
 	{"locks-left-open", assesstest.CentOS7, func(f *facts.Facts) {
 		assesstest.Edit(&f.Guest.Locks, func(l *facts.Locks) { l.Pending = "/var/lib/boxdoctor/pending/abc" })

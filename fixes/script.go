@@ -47,6 +47,8 @@ type transaction struct {
 	// that are gone (404), and many boxes ship without any.
 	refresh  bool
 	commands [][]string
+	// files is the command that installs the uploads.
+	files []string
 }
 
 // actions are the uploads and the one job of the transaction.
@@ -95,6 +97,9 @@ func (t transaction) undo() string {
 func (t transaction) script() string {
 	var b strings.Builder
 	b.WriteString("wait_idle\n")
+	if t.refresh {
+		b.WriteString(waitNames(t.in))
+	}
 	if t.refresh && manager(t.in) == "apt" {
 		b.WriteString(refreshApt(t.in))
 	}
@@ -107,6 +112,9 @@ func (t transaction) script() string {
 		if t.in.KeepUnlocked {
 			b.WriteString("keep_unlocked\n")
 		}
+	}
+	if len(t.files) > 0 {
+		b.WriteString("run_files " + shell.Join(t.files) + "\n")
 	}
 	for _, c := range t.commands {
 		b.WriteString("run " + shell.Join(c) + "\n")
@@ -209,6 +217,24 @@ func (t transaction) writeAfter(b *strings.Builder, file string, entries []facts
 	}
 	mark := "LOCKS_" + t.in.RunID
 	fmt.Fprintf(b, "lock_again <<'%s'\n%s\n%s\n", mark, strings.TrimRight(after, "\n"), mark)
+}
+
+// waitNames is the line that waits for the guest's name service, when no name of a repository was known when it was
+// examined (row L17). Behind a proxy the proxy knows the names.
+func waitNames(in Input) string {
+	repos := in.Facts.Guest.Repos.Or(facts.Repos{})
+	var names []string
+	for host, state := range repos.Hosts {
+		if state == "yes" {
+			return ""
+		}
+		names = append(names, host)
+	}
+	if len(names) == 0 || repos.Proxy != "" {
+		return ""
+	}
+	slices.Sort(names)
+	return "wait_names " + shell.Join(names) + "\n"
 }
 
 // refreshApt is the line that fetches apt's package lists.

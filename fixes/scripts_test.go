@@ -74,8 +74,8 @@ shift
 exec "$@"
 `
 
-// idle stands in for two programs that wait_idle calls, so that a test does not wait for real.
-const idle = "sleep() { :; }\npgrep() { return 1; }\n"
+// idle stands in for what wait_idle calls, so that a test does not wait for real.
+const idle = "sleep() { :; }\nprocesses() { :; }\nholder() { :; }\n"
 
 func (c *cell) command(script string) *exec.Cmd {
 	c.t.Helper()
@@ -474,13 +474,13 @@ func TestRunShowsAndStops(t *testing.T) {
 
 func TestWaitIdle(t *testing.T) {
 	inCells(t, func(c *cell) {
-		count := "n=0\nsleep() { n=$((n + 1)); }\n"
-		code, out := c.run(count + "pgrep() { [ \"$2\" = yum ] && [ \"$n\" -lt 3 ] && echo 1; }\nwait_idle\necho waited $n\n")
-		if code != 0 || !strings.Contains(out, "waiting for yum") || !strings.Contains(out, "waited 3") {
+		count := "n=0\nsleep() { n=$((n + 1)); }\nholder() { :; }\n"
+		code, out := c.run(count + "processes() { echo 12 sshd; [ \"$n\" -ge 3 ] || echo 34 yum; }\nwait_idle\necho waited $n\n")
+		if code != 0 || !strings.Contains(out, "waiting for yum (process 34)") || !strings.Contains(out, "waited 3") {
 			c.t.Errorf("%d %q", code, out)
 		}
-		code, out = c.run(count + "pgrep() { [ \"$2\" = dpkg ] && echo 1; }\nwait_idle\necho not reached\n")
-		if code != 75 || !strings.Contains(out, "Nothing was changed") || strings.Contains(out, "not reached") {
+		code, out = c.run(count + "processes() { echo 56 dpkg; }\nwait_idle\necho not reached\n")
+		if code != 75 || !strings.Contains(out, "dpkg (process 56). Nothing was changed") || strings.Contains(out, "not reached") {
 			c.t.Errorf("%d %q", code, out)
 		}
 	})
@@ -490,7 +490,7 @@ func TestWaitIdle(t *testing.T) {
 // at work. The process here is a real one, and /proc says what it is.
 func TestTheShutdownHelperOfUbuntuIsNotWaitedFor(t *testing.T) {
 	inCells(t, func(c *cell) {
-		find := "pgrep() { [ \"$2\" = unattended-upgr ] && echo \"$helper\"; }\nsleep() { echo slept; }\n"
+		find := "processes() { echo \"$helper unattended-upgr\"; }\nholder() { :; }\nsleep() { echo slept; }\n"
 		for name, waits := range map[string]bool{"unattended-upgrade-shutdown": false, "unattended-upgrade": true} {
 			c.tool(name, "exec 1>&- 2>&-\n/bin/sleep 5\n:")
 			start := "'" + c.dir + "/bin/" + name + "' --wait-for-signal &\nhelper=$!\n/bin/sleep 0.3\n"
@@ -498,6 +498,80 @@ func TestTheShutdownHelperOfUbuntuIsNotWaitedFor(t *testing.T) {
 			if want := map[bool]int{true: 75, false: 0}[waits]; code != want || strings.Contains(out, "slept") != waits {
 				c.t.Errorf("%s: exit status %d, want %d: %s", name, code, want, out)
 			}
+		}
+	})
+}
+
+// Any program can hold the lock: the kernel's table says which.
+func TestTheHolderOfALockIsNamed(t *testing.T) {
+	if _, err := exec.LookPath("flock"); err != nil {
+		t.Skip("no flock on this machine")
+	}
+	inCells(t, func(c *cell) {
+		file := filepath.Join(c.dir, "lock")
+		code, out := c.run(": >'" + file + "'\nholder '" + file + "'\nholder /nowhere\necho free\nflock '" + file + "' /bin/sleep 1 &\n/bin/sleep 0.3\nholder '" + file + "'\nwait\n")
+		before, after, _ := strings.Cut(out, "free\n")
+		if code != 0 || before != "" || !strings.Contains(after, "holds "+file) || !strings.HasPrefix(after, "flock (process ") {
+			c.t.Errorf("%d %q", code, out)
+		}
+	})
+}
+
+func TestWaitNames(t *testing.T) {
+	inCells(t, func(c *cell) {
+		count := "n=0\nsleep() { n=$((n + $1)); }\n"
+		code, out := c.run(count + "getent() { [ \"$2\" = b ] && [ $n -ge 10 ]; }\nwait_names a b\necho waited $n\n")
+		if code != 0 || !strings.Contains(out, "one of these names resolves: a b") || !strings.Contains(out, "waited 10") {
+			c.t.Errorf("%d %q", code, out)
+		}
+		code, out = c.run(count + "getent() { return 2; }\nwait_names a\necho waited $n\n")
+		if code != 0 || !strings.Contains(out, "going on") || !strings.Contains(out, "waited 60") {
+			c.t.Errorf("%d %q", code, out)
+		}
+	})
+}
+
+// What is missing beside package files is told by name. The words were seen in the container lab, but yum's: synthetic.
+func TestMissingFilesAreNamed(t *testing.T) {
+	for manager, words := range map[string]string{
+		"dnf":    "Error: \n Problem: conflicting requests\n  - nothing provides binutils needed by gcc-12.2.0-1.el9.x86_64 from @commandline",
+		"yum":    "Error: Package: gcc-4.8.5 (/gcc-4.8.5)\n           Requires: binutils\n",
+		"apt":    "The following packages have unmet dependencies:\n gcc : Depends: binutils but it is not installable",
+		"zypper": "Problem: nothing provides 'binutils' needed by the to be installed gcc-4.8.5",
+		"pacman": "error: could not satisfy dependencies\n:: unable to satisfy dependency 'binutils' required by gcc",
+	} {
+		t.Run(manager, func(t *testing.T) {
+			inCells(t, func(c *cell) {
+				c.tool("installer", "cat <<'EOF'\n"+words+"\nEOF\nexit 7")
+				code, out := c.run("run_files installer -y /x\necho not reached\n")
+				if code != 7 || !strings.Contains(out, "--packages, with a file of each of these it can be tried again:\n    binutils\n") || strings.Contains(out, "not reached") {
+					c.t.Errorf("%d %q", code, out)
+				}
+			})
+		})
+	}
+	inCells(t, func(c *cell) {
+		c.tool("installer", "echo Complete")
+		if code, out := c.run("run_files installer\necho reached\n"); code != 0 || !strings.Contains(out, "Complete\nreached") {
+			c.t.Errorf("%d %q", code, out)
+		}
+	})
+}
+
+// The guest's proxies reach the package manager, as text: what looks like a command stays out.
+func TestProxiesOfTheGuest(t *testing.T) {
+	inCells(t, func(c *cell) {
+		file := filepath.Join(c.dir, "environment")
+		content := "PATH=/x\nexport http_proxy=\"http://me:secret@proxy:3128\"\nHTTPS_PROXY='http://proxy:3129'\nno_proxy=localhost,127.0.0.1\nhttp_proxy=$(touch /tmp/pwned)\nHTTP_PROXY=\n"
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		code, out := c.run("mount --bind '" + file + "' /etc/environment 2>/dev/null || exit 3\nunset http_proxy https_proxy no_proxy\nguest_proxies\nsh -c 'echo $http_proxy $https_proxy $no_proxy $PATH' | cut -c1-80\n")
+		if code == 3 {
+			c.t.Skip("this machine has no /etc/environment to bind over")
+		}
+		if want := "http://me:secret@proxy:3128 http://proxy:3129 localhost,127.0.0.1 /usr/sbin"; code != 0 || !strings.HasPrefix(out, want) {
+			c.t.Errorf("%d %q", code, out)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 # Installs Guest Additions from an uploaded ISO.
 # $1 ISO, $2 its sha256, $3 version, $4 another kernel to build for (or empty), $5 a folder for this run, $6 "yes"
-# when the build needs a /tmp of its own, $7 a compiler to use instead of the guest's gcc (or empty).
+# when the build needs a /tmp of its own, $7 a compiler to use instead of the guest's gcc (or empty), $8 and $9 where the
+# installer lies in the ISO, in bytes (or 0).
 # The installer's exit status is shown and proves nothing: 0 was seen with nothing built, 2 with everything
 # built. boxdoctor judges by what it observes afterwards.
 iso=$1
@@ -10,6 +11,8 @@ other=$4
 home=$5
 own_tmp=$6
 compiler_name=$7
+at=$8
+size=$9
 mnt=$home/iso
 tmp=$home/tmp
 
@@ -31,10 +34,20 @@ if [ "$(sha256sum <"$iso" | cut -c1-64)" != "$sha" ]; then
 	exit 9
 fi
 modprobe loop 2>/dev/null || true
-run mount -o loop,ro "$iso" "$mnt"
-installer=$mnt/VBoxLinuxAdditions.run
-if [ ! -e "$installer" ] && [ -e "$mnt/vboxlinuxadditions.run" ]; then
-	installer=$mnt/vboxlinuxadditions.run
+echo "+ mount -o loop,ro $iso $mnt"
+if mount -o loop,ro "$iso" "$mnt"; then
+	installer=$mnt/VBoxLinuxAdditions.run
+	if [ ! -e "$installer" ] && [ -e "$mnt/vboxlinuxadditions.run" ]; then
+		installer=$mnt/vboxlinuxadditions.run
+	fi
+elif [ "$size" -gt 0 ]; then
+	# no loop device, or a kernel without iso9660: a file of an ISO lies in one piece
+	echo "boxdoctor: this guest cannot mount the ISO, so the installer is cut out of it"
+	installer=$home/VBoxLinuxAdditions.run
+	tail -c "+$((at + 1))" "$iso" | head -c "$size" >"$installer"
+else
+	echo "boxdoctor: this guest cannot mount the ISO; nothing was changed"
+	exit 1
 fi
 case $(head -c 30000 "$installer" | grep -a '^label=') in
 *"VirtualBox $version "*) ;;

@@ -20,21 +20,75 @@ run() {
 	fi
 }
 
+# guest_proxies takes over the proxies that people of this guest have: neither sudo nor a detached job knows them. What
+# yum.conf, apt.conf.d or zypp.conf say comes on top of it. Nothing in these files is executed.
+guest_proxies() {
+	for file in /etc/environment /etc/profile.d/*.sh /etc/sysconfig/proxy; do
+		if [ ! -r "$file" ]; then
+			continue
+		fi
+		while read -r line || [ -n "$line" ]; do
+			line=${line#export }
+			value=${line#*=}
+			value=${value#[\"\']}
+			value=${value%[\"\']}
+			case $value in '' | *['$`(; ']*) continue ;; esac
+			case $line in
+			http_proxy=* | HTTP_PROXY=*) http_proxy=$value && export http_proxy ;;
+			https_proxy=* | HTTPS_PROXY=*) https_proxy=$value && export https_proxy ;;
+			no_proxy=* | NO_PROXY=*) no_proxy=$value && export no_proxy ;;
+			esac
+		done <"$file"
+	done
+}
+guest_proxies
+
+# name_of PID is the name of a process, cut at 15 characters by the kernel.
+name_of() {
+	{ read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+	line=${line#*\(}
+	echo "${line%)*}"
+}
+
+# holder FILE names the process that holds a lock on a file, whatever program it is.
+holder() {
+	inode=$(stat -c %i "$1" 2>/dev/null) || return 0
+	while read -r _ kind _ mode pid where _; do
+		case $kind/$mode/$where in
+		*/WRITE/*:"$inode") name=$(name_of "$pid") && echo "$name (process $pid, holds $1)" ;;
+		esac
+	done </proc/locks
+}
+
+# processes prints the number and the name of each.
+processes() {
+	for process in /proc/[0-9]*; do
+		pid=${process#/proc/}
+		name=$(name_of "$pid") && echo "$pid $name"
+	done
+}
+
 # busy names package managers that work right now.
 busy() {
-	for name in yum dnf dnf5 dnf-3 microdnf apt-get apt aptitude dpkg unattended-upgr zypper pacman rpm; do
-		for pid in $(pgrep -x "$name" 2>/dev/null); do
+	processes | while read -r pid name; do
+		case $name in
+		yum | dnf | dnf5 | dnf-3 | microdnf | apt-get | apt | aptitude | dpkg | zypper | pacman | rpm) echo "$name (process $pid)" ;;
+		unattended-upg*)
+			# on every Ubuntu its helper waits for a shutdown and does nothing until then
 			case $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") in
-			*unattended-upgrade-shutdown*) ;; # on every Ubuntu: it waits for a shutdown and does nothing until then
-			*)
-				echo "$name"
-				break
-				;;
+			*unattended-upgrade-shutdown*) ;;
+			*) echo "unattended-upgrades (process $pid)" ;;
 			esac
-		done
+			;;
+		esac
 	done
 	if command -v cloud-init >/dev/null 2>&1; then
 		case $(cloud-init status 2>/dev/null) in *running*) echo cloud-init ;; esac
+	fi
+	if [ -r /proc/locks ]; then
+		for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock; do
+			holder "$lock"
+		done
 	fi
 }
 
@@ -52,6 +106,44 @@ wait_idle() {
 		sleep 5
 		waited=$((waited + 5))
 	done
+}
+
+# wait_names HOST... waits at most a minute until one of the names resolves: a box answers over ssh before its network
+# is whole. It never ends the job: what the package manager cannot reach it says itself.
+wait_names() {
+	waited=0
+	while [ "$waited" -lt 60 ]; do
+		for host in "$@"; do
+			if getent hosts "$host" >/dev/null 2>&1; then
+				return 0
+			fi
+		done
+		if [ "$waited" -eq 0 ]; then
+			echo "boxdoctor: waiting until one of these names resolves: $*"
+		fi
+		sleep 5
+		waited=$((waited + 5))
+	done
+	echo "boxdoctor: after a minute none of them resolves; going on"
+}
+
+# run_files COMMAND... installs package files. When what they depend on is nowhere to be had, it is told by name.
+run_files() {
+	echo "+ $*"
+	said=$("$@" 2>&1)
+	status=$?
+	printf '%s\n' "$said"
+	if [ "$status" -eq 0 ]; then
+		return
+	fi
+	missing=$(printf '%s\n' "$said" | sed -n -e 's/.*nothing provides \(.*\) needed by.*/\1/p' -e 's/^  *Requires: \(.*\)/\1/p' \
+		-e 's/.*Depends: \(.*\) but it is not .*/\1/p' -e "s/.*unable to satisfy dependency '\([^']*\)' required by.*/\1/p" | tr -d "'" | sort -u)
+	if [ -n "$missing" ]; then
+		echo "boxdoctor: still missing in the folder of --packages, with a file of each of these it can be tried again:"
+		printf '%s\n' "$missing" | sed 's/^/    /'
+	fi
+	echo "boxdoctor: this command ended with status $status: $*"
+	exit "$status"
 }
 
 # refresh_apt OPTION... fetches apt's package lists. A repository that fails does not end the job: what is then

@@ -114,7 +114,7 @@ func (j Job) Effects() []string {
 			out = append(out, "leaves these locks off afterwards (--keep-unlocked)")
 		case verb == "run" && strings.Contains(rest, "grubby --set-default"):
 			out = append(out, "makes the new kernel the default")
-		case verb == "run" && !strings.Contains(rest, "$"):
+		case (verb == "run" || verb == "run_files") && !strings.Contains(rest, "$"):
 			out = append(out, "runs "+rest)
 		}
 	}

@@ -15,6 +15,7 @@ var goneHosts = map[string][]string{
 	"centos": {"mirrorlist.centos.org", "mirror.centos.org"},
 	"debian": {".debian.org"}, // any mirror but the archive
 	"ubuntu": {"archive.ubuntu.com", "security.ubuntu.com"},
+	"fedora": {"/pub/fedora/linux/"}, // any mirror; a metalink finds the archive by itself
 }
 
 // MovedRepos are enabled repositories of a release past its end of life that still name the old hosts.
@@ -41,6 +42,38 @@ func namesAny(text string, hosts []string) bool {
 		}
 	}
 	return false
+}
+
+// Unanswered are the enabled repositories that a rewrite may help when the package manager cannot use them: of a release
+// past its end of life, a list of mirrors or a host that has led to the archive by itself and does not any more, and a
+// folder of the archive that is not there (row L13: another minor release than the last).
+func Unanswered(sys facts.System, repos facts.Repos, res facts.Resolve) []facts.Repo {
+	eol, past := knowledge.EndOfLife(sys.ID, sys.VersionID)
+	said := ""
+	for _, c := range res.Candidates {
+		if c.State == facts.CandError {
+			said += c.Text
+		}
+	}
+	if !past || said == "" {
+		return nil
+	}
+	var out []facts.Repo
+	for _, r := range repos.List {
+		silent := false
+		switch sys.ID {
+		case "centos":
+			silent = strings.Contains(r.BaseURL, "vault.centos.org/") && !strings.HasPrefix(r.BaseURL, eol.Of(sys.Pretty).Archive) && strings.Contains(said, "404")
+		case "fedora":
+			silent = strings.Contains(r.MirrorList, "mirrors.fedoraproject.org")
+		case "opensuse", "opensuse-leap":
+			silent = strings.Contains(r.BaseURL, "download.opensuse.org")
+		}
+		if r.Enabled && silent {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // OldMinor is a guest whose kernel is of a minor release that has left the repositories (row L15).
@@ -74,4 +107,23 @@ func OldMinorOf(f *facts.Facts) (OldMinor, bool) {
 	vault, known := knowledge.MinorVault(sys.ID, here[1], old.Running, sys.Arch)
 	old.Vault = vault
 	return old, known && newest[2] != here[2]
+}
+
+// VaultKey is the file with the key that signs the distribution's packages, as the guest's own repositories name it;
+// empty when none does. Without it nothing is taken from a vault.
+func VaultKey(f *facts.Facts) string {
+	for _, r := range f.Guest.Repos.Or(facts.Repos{}).List {
+		if key, ok := strings.CutPrefix(r.GPGKey, "file://"); ok && r.Enabled {
+			return key
+		}
+	}
+	return ""
+}
+
+// vaultReleases are the kernels whose headers the vault of the running kernel's minor release still has (row L15).
+func vaultReleases(f *facts.Facts, res facts.Resolve) []string {
+	if VaultKey(f) == "" {
+		return nil
+	}
+	return res.Vault.DevelFor
 }

@@ -20,7 +20,7 @@ type Target struct {
 // with its headers. offline are releases whose headers are at hand as files. A kernel that
 // the Guest Additions are known not to build for is never chosen. ok is false when there is none.
 func ChooseTarget(f *facts.Facts, k facts.Kernel, res facts.Resolve, offline []string) (t Target, ok bool) {
-	have := append(slices.Clone(res.DevelFor), offline...)
+	have := append(append(slices.Clone(res.DevelFor), vaultReleases(f, res)...), offline...)
 	broken := BreaksOn(f, k.Running)
 	if state := candidate(res, f, k.Running); !broken && (slices.Contains(have, k.Running) || state == facts.CandAvailable || state == facts.CandFiltered) {
 		return Target{Release: k.Running}, true

@@ -200,6 +200,27 @@ func (s *observation) collect(ctx context.Context, o Options, keys []facts.Key) 
 	}
 	s.facts.Guest = g
 	s.facts.Guest.Reach = facts.Known(s.reach)
+	s.facts.Host.Resolves = o.resolved(ctx, g.Repos.Or(facts.Repos{}).Hosts)
+}
+
+// resolved asks this host for the names that a guest cannot resolve: that tells a dead name from a dead name service.
+func (o Options) resolved(ctx context.Context, guest map[string]string) map[string]bool {
+	if o.Resolve == nil {
+		return nil
+	}
+	var names []string
+	for name, state := range guest {
+		if state == "no" {
+			names = append(names, name)
+		}
+	}
+	known := make([]bool, len(names))
+	each(len(names), len(names), func(i int) { known[i] = o.Resolve(ctx, names[i]) })
+	out := map[string]bool{}
+	for i, name := range names {
+		out[name] = known[i]
+	}
+	return out
 }
 
 // dial connects and reports whether there is a guest to ask now.

@@ -41,6 +41,8 @@ type Options struct {
 	// FixCommand is the command that repairs one check of a machine, with everything needed to reach it; nil:
 	// findings get no such advice.
 	FixCommand func(machine, check string) string
+	// Resolve tells whether this host can resolve a name, within a limit of its own; nil: it is not asked.
+	Resolve func(ctx context.Context, name string) bool
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }

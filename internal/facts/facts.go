@@ -70,6 +70,8 @@ type Host struct {
 	// ShareTools are the programs of the other ways to share a folder (rsync, nfsd, smb, sftp-server): name to path, "" when
 	// missing.
 	ShareTools Value[map[string]string] `json:"share_tools"`
+	// Resolves tells, for names that the guest cannot resolve, whether this host can. It is asked only then.
+	Resolves map[string]bool `json:"resolves,omitempty"`
 	// RunningVMs is how many VMs run on this host, by VBoxManage list runningvms.
 	RunningVMs Value[int] `json:"running_vms"`
 	// Preflight is what decides before any machine runs whether `vagrant up` will work.
@@ -127,6 +129,10 @@ type ISO struct {
 	Version string `json:"version"`
 	SHA256  string `json:"sha256"`
 	Size    int64  `json:"size"`
+	// InstallerAt and InstallerSize are where VBoxLinuxAdditions.run lies in the image, in bytes: a guest that cannot
+	// mount it reads that part (row S9). Zero: not known.
+	InstallerAt   int64 `json:"installer_at"`
+	InstallerSize int64 `json:"installer_size"`
 	// Known says that the hash is in boxdoctor's table of images that were hashed from a package.
 	Known bool `json:"known"`
 	// Source says where it was found (systemproperties, --iso, a known path).
@@ -259,6 +265,8 @@ type Package struct {
 type Packages struct {
 	Installed []Package `json:"installed"`
 	DKMS      []string  `json:"dkms"` // lines of dkms status and names below /var/lib/dkms that mention vbox
+	// CacheKB is the room that downloaded packages take, which can be had back without a loss; -1: not known.
+	CacheKB int64 `json:"cache_kb"`
 }
 
 // Lock is one entry that keeps a package from being installed or changed.
@@ -313,6 +321,7 @@ type Repo struct {
 	BaseURL    string `json:"base_url"` // first base URL or deb URI
 	MirrorList string `json:"mirror_list"`
 	GPGCheck   string `json:"gpg_check"` // as written
+	GPGKey     string `json:"gpg_key"`   // the first key, as written
 }
 
 // Repos are the configured repositories.
@@ -321,6 +330,12 @@ type Repos struct {
 	Files []ConfigFile `json:"files"`
 	// Hosts tells for each host name of an enabled repository whether it resolves: yes, no, or empty when not tried.
 	Hosts map[string]string `json:"hosts"`
+	// Proxy is the proxy that the package manager uses, without a login, and ProxyFrom the file that says so.
+	Proxy     string `json:"proxy"`
+	ProxyFrom string `json:"proxy_from"`
+	// Route: there is a default route (yes, no, or empty when it is not known).
+	Route       string   `json:"route"`
+	Nameservers []string `json:"nameservers"` // of /etc/resolv.conf
 }
 
 // Candidate is the outcome of asking the package manager, without changing anything, to install a package.
@@ -349,6 +364,17 @@ type Resolve struct {
 	DevelFor []string `json:"devel_for"`
 	// Text is the last words of a manager that did not answer.
 	Text string `json:"text"`
+	// Vault is the archive of the running kernel's minor release, where the guest's own repositories have gone on to
+	// a later one (row L15).
+	Vault Vault `json:"vault"`
+}
+
+// Vault is what the archive of a minor release was asked for.
+type Vault struct {
+	URL string `json:"url"` // empty: it was not asked
+	// DevelFor are the releases whose devel package it holds.
+	DevelFor []string `json:"devel_for"`
+	Text     string   `json:"text"` // what was said when it did not answer
 }
 
 // Tools tells which programs the module build needs and has: name to path, "" when missing.
@@ -364,6 +390,16 @@ type Tools struct {
 	// PluginHeaders: gcc-plugin.h of the guest's gcc is installed. NeedsPlugins: the running kernel was built with gcc plugins.
 	PluginHeaders bool `json:"plugin_headers"`
 	NeedsPlugins  bool `json:"needs_plugins"`
+	// Python is the interpreter of yum or dnf, which are programs in Python.
+	Python Python `json:"python"`
+}
+
+// Python is the interpreter that a package manager asks for in its first line.
+type Python struct {
+	Program     string `json:"program"`     // such as /usr/bin/yum; empty: the manager is no script
+	Interpreter string `json:"interpreter"` // as the first line says
+	Resolved    string `json:"resolved"`    // its final path, empty when there is none
+	Version     string `json:"version"`     // what --version said
 }
 
 // Space is one mounted path's room.

@@ -115,9 +115,9 @@ func FuzzISO(f *testing.F) {
 	f.Add(image[15*2048 : 24*2048])
 	f.Fuzz(func(t *testing.T, middle []byte) {
 		data := append(make([]byte, 15*2048), middle...)
-		number, err := isoVersion(strings.NewReader(string(data)), int64(len(data)))
-		if err != nil && number != "" {
-			t.Errorf("%q, %v", number, err)
+		iso, err := isoInstaller(strings.NewReader(string(data)), int64(len(data)))
+		if err != nil && iso.Version != "" || iso.InstallerAt < 0 || iso.InstallerAt+iso.InstallerSize > int64(len(data)) {
+			t.Errorf("%+v, %v", iso, err)
 		}
 	})
 }

@@ -108,7 +108,7 @@ func readISO(path string) (facts.ISO, error) {
 	if err != nil {
 		return facts.ISO{}, fmt.Errorf("the ISO image cannot be read: %w", err)
 	}
-	number, err := isoVersion(f, info.Size())
+	iso, err := isoInstaller(f, info.Size())
 	if err != nil {
 		return facts.ISO{}, fmt.Errorf("%s: %w: %w", path, ErrNotISO, err)
 	}
@@ -116,7 +116,8 @@ func readISO(path string) (facts.ISO, error) {
 	if err != nil {
 		return facts.ISO{}, fmt.Errorf("the ISO image cannot be read: %w", err)
 	}
-	return facts.ISO{Path: path, Version: number, SHA256: sum, Size: info.Size()}, nil
+	iso.Path, iso.SHA256, iso.Size = path, sum, info.Size()
+	return iso, nil
 }
 
 func hashFile(f io.ReadSeeker) (string, error) {
@@ -130,30 +131,29 @@ func hashFile(f io.ReadSeeker) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// isoVersion reads the version from inside the image, empty when it is not of Guest Additions.
-func isoVersion(r io.ReaderAt, size int64) (string, error) {
+// isoInstaller reads the version and the place of the installer from inside the image; the version is empty when it is
+// not of Guest Additions.
+func isoInstaller(r io.ReaderAt, size int64) (facts.ISO, error) {
 	image, err := openISO(r, size)
 	if err != nil {
-		return "", err
+		return facts.ISO{}, err
 	}
 	run, err := image.open("VBoxLinuxAdditions.run")
-	if err != nil {
-		return "", err
-	}
-	if run == nil {
-		return "", nil
+	if err != nil || run == nil {
+		return facts.ISO{}, err
 	}
 	head, err := io.ReadAll(io.LimitReader(run, headBytes))
 	if err != nil {
-		return "", fmt.Errorf("VBoxLinuxAdditions.run inside it cannot be read: %w", err)
+		return facts.ISO{}, fmt.Errorf("VBoxLinuxAdditions.run inside it cannot be read: %w", err)
 	}
+	iso := facts.ISO{}
+	_, iso.InstallerAt, iso.InstallerSize = run.Outer()
 	if m := runLabel.FindSubmatch(head); m != nil {
-		return additionsVersion(string(m[1])), nil
+		iso.Version = additionsVersion(string(m[1]))
+	} else if m := volumeLabel.FindStringSubmatch(image.volume); m != nil {
+		iso.Version = additionsVersion(m[1])
 	}
-	if m := volumeLabel.FindStringSubmatch(image.volume); m != nil {
-		return additionsVersion(m[1]), nil
-	}
-	return "", nil
+	return iso, nil
 }
 
 // additionsVersion keeps x.y.z of a version text; empty when it is none.

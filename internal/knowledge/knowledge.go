@@ -39,6 +39,8 @@ type Release struct {
 	Archive       string `yaml:"archive"`
 	StreamArchive string `yaml:"stream_archive"`
 	StreamEOL     string `yaml:"stream_eol"`
+	// AltArchive is the archive of the architectures other than x86_64, where it is another one.
+	AltArchive string `yaml:"alt_archive"`
 	// Source says who gave the date; Confidence is Vendor, or Likely when the day is not confirmed.
 	Source     string `yaml:"source"`
 	Confidence string `yaml:"confidence"`

@@ -95,6 +95,19 @@ func (m Manager) InstallFiles(files []string, offline bool) []string {
 	return append(append(cmd, m.files[1:]...), files...)
 }
 
+// File is how the file of a package is called, with a star for what cannot be known.
+func (m Manager) File(pkg string) string {
+	switch m.Name {
+	case "apt":
+		return pkg + "_*.deb"
+	case "pacman":
+		return pkg + "-*.pkg.tar.zst"
+	case "zypper":
+		return strings.Replace(pkg, "=", "-", 1) + ".*.rpm"
+	}
+	return pkg + ".rpm"
+}
+
 // Locks reads a file of locks, or for apt the lines of dpkg's selections. Never nil.
 func (m Manager) Locks(file, text string) []facts.Lock {
 	if m.locks == nil {

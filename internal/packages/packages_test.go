@@ -109,6 +109,7 @@ func TestAnswers(t *testing.T) {
 		{"apt", "E: Could not get lock /var/lib/dpkg/lock-frontend", "100", facts.CandError},
 		{"zypper", "System management is locked by the application with pid 12 (zypper).", "7", facts.CandError},
 		{"zypper", "'kernel-default-devel = 6.4' not found in package names. Trying capabilities.\nNo provider of 'kernel-default-devel = 6.4' found.", "104", facts.CandMissing},
+		{"zypper", "Problem: conflicting requests\n Solution 1: remove lock to allow installation of kernel-default-devel-6.4.0-150600.23.7.3.x86_64[lab]", "4", facts.CandFiltered},
 		{"pacman", "error: target not found: linux-headers", "1", facts.CandMissing},
 		{"pacman", "error: failed to synchronize all databases (unable to lock database)", "1", facts.CandError},
 		{"pacman", "linux-headers 6.9.1.arch1-1", "0", facts.CandAvailable},

@@ -30,6 +30,7 @@ var _ = register(Manager{
 		{"Download (curl) error", facts.CandError},
 		{"Repository * is invalid", facts.CandError},
 		{"No repositories defined", facts.CandError},
+		{"remove lock to allow installation of", facts.CandFiltered}, // a solution of zypper 1.14
 		{"The following packages are locked", facts.CandFiltered},
 		{"The following package is locked", facts.CandFiltered},
 		{"will not be installed due to a lock", facts.CandFiltered},

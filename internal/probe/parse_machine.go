@@ -17,6 +17,7 @@ func parseTools(b body) (facts.Tools, error) {
 		name, path, _ := strings.Cut(v, " ")
 		t.Path[name] = path
 	}
+	t.Python = facts.Python{Program: b.text("python"), Interpreter: b.text("interpreter"), Resolved: b.text("resolved"), Version: b.text("pythonversion")}
 	if len(t.Path) == 0 {
 		return t, errors.New("it printed nothing: " + b.said())
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func parsePackages(b body) (facts.Packages, error) {
-	p := facts.Packages{Installed: []facts.Package{}, DKMS: b.texts("dkmsdir")}
+	p := facts.Packages{Installed: []facts.Package{}, DKMS: b.texts("dkmsdir"), CacheKB: int64(number(b.text("cache"), -1))}
 	var err error
 	if f, ok := b.first("rpm"); ok {
 		p.Installed, err = rpmPackages(f)

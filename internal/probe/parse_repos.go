@@ -25,10 +25,28 @@ func parseRepos(b body) (facts.Repos, error) {
 			r.Hosts[name] = ""
 		}
 	}
+	r.Route, r.Nameservers = b.text("route"), b.texts("nameserver")
+	r.Proxy, r.ProxyFrom = proxy(b)
 	for _, f := range b.files("file") {
 		r.List = append(r.List, reposOf(f.path, f.content)...)
 	}
 	return r, nil
+}
+
+// proxy is the one that the package manager uses: its own configuration's, else that of the whole guest.
+func proxy(b body) (url, from string) {
+	for _, f := range []string{"/etc/dnf/dnf.conf", "/etc/yum.conf"} {
+		if p := packages.Setting(Clean(b.file(f)), "main", "proxy"); p != "" && p != "_none_" {
+			return withoutLogin(p), f
+		}
+	}
+	for _, v := range b.texts("proxy") {
+		file, p, _ := strings.Cut(v, " ")
+		if p = strings.Trim(p, `"'`); p != "" && !strings.ContainsAny(p, "$`") && (url == "" || file == "apt.conf") {
+			url, from = withoutLogin(p), file
+		}
+	}
+	return url, from
 }
 
 func reposOf(path, text string) []facts.Repo {
@@ -75,6 +93,10 @@ func repoValue(r *facts.Repo, e packages.Entry) {
 		r.MirrorList = withoutLogin(e.Text())
 	case "gpgcheck":
 		r.GPGCheck = e.Text()
+	case "gpgkey":
+		if len(e.Words) > 0 {
+			r.GPGKey = e.Words[0].Text
+		}
 	}
 }
 

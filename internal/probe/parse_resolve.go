@@ -21,6 +21,7 @@ func parseResolve(b body) (facts.Resolve, error) {
 		return r, errors.New("it printed nothing: " + b.said())
 	}
 	offers(&r, b, m)
+	r.Vault = vault(b, m)
 	name := ""
 	for _, f := range b.facts {
 		switch f.name {
@@ -95,6 +96,23 @@ func offers(r *facts.Resolve, b body, m packages.Manager) {
 		}
 	}
 	r.Kernels, r.DevelFor = newestLast(r.Kernels), newestLast(r.DevelFor)
+}
+
+// vault reads what the archive of the running kernel's minor release holds.
+func vault(b body, m packages.Manager) facts.Vault {
+	v := facts.Vault{URL: b.text("vault"), DevelFor: []string{}}
+	f, ok := b.first("vaultquery")
+	if !ok {
+		return facts.Vault{DevelFor: []string{}}
+	}
+	for _, o := range m.Offers("query", f.cleaned()) {
+		v.DevelFor = append(v.DevelFor, o.Release)
+	}
+	if err := f.failed(m.Name); err != nil && len(v.DevelFor) == 0 {
+		v.Text = err.Error()
+	}
+	v.DevelFor = newestLast(v.DevelFor)
+	return v
 }
 
 func newestLast(list []string) []string {

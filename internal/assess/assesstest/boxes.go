@@ -182,7 +182,7 @@ func healthy(d distro) *facts.Facts {
 	g.Locks = facts.Known(facts.Locks{})
 	g.Repos = facts.Known(facts.Repos{List: []facts.Repo{d.repo}, Hosts: map[string]string{}})
 	g.Resolve = facts.Known(facts.Resolve{})
-	g.Tools = facts.Known(facts.Tools{Path: tools(), LibELF: true, NeedsLibELF: true, GCCVersion: "gcc 12"})
+	g.Tools = facts.Known(facts.Tools{Path: tools(), LibELF: true, NeedsLibELF: true, GCCVersion: "gcc 12", Python: python(d.manager)})
 	g.Space = facts.Known(space())
 	g.Clock = facts.Known(facts.Clock{Guest: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), Slack: time.Second})
 	g.Security = facts.Known(facts.Security{SecureBoot: "disabled", Lockdown: "none"})
@@ -190,6 +190,17 @@ func healthy(d distro) *facts.Facts {
 	g.Activity = facts.Known(facts.Activity{})
 	additions(f, d.release, "7.0.20", "r163906")
 	return f
+}
+
+// python is the interpreter of the package managers that are programs in Python.
+func python(manager string) facts.Python {
+	switch manager {
+	case "yum":
+		return facts.Python{Program: "/usr/bin/yum", Interpreter: "/usr/bin/python", Resolved: "/usr/bin/python2.7", Version: "Python 2.7.5"}
+	case "dnf":
+		return facts.Python{Program: "/usr/bin/dnf-3", Interpreter: "/usr/libexec/platform-python", Resolved: "/usr/bin/python3.9", Version: "Python 3.9.18"}
+	}
+	return facts.Python{}
 }
 
 func host() facts.Host {

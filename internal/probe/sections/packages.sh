@@ -13,6 +13,21 @@ apt)
 pacman) block pacman lim 20 pacman -Q ;;
 *) tag none "no known package manager" ;;
 esac
+case $BD_MANAGER in
+yum) cache=/var/cache/yum ;;
+dnf) cache=/var/cache/dnf ;;
+dnf5) cache=/var/cache/libdnf5 ;;
+apt) cache=/var/cache/apt/archives ;;
+zypper) cache=/var/cache/zypp/packages ;;
+pacman) cache=/var/cache/pacman/pkg ;;
+*) cache=/nonexistent ;;
+esac
+if [ -d "$cache" ]; then
+	v=$(lim 8 du -sk "$cache" 2>/dev/null)
+	tag cache "${v%%[!0-9]*}"
+else
+	tag cache 0
+fi
 for d in /var/lib/dkms/*vbox* /var/lib/dkms/*virtualbox*; do
 	[ -d "$d" ] || continue
 	tag dkmsdir "${d##*/}"

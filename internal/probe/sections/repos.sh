@@ -46,7 +46,31 @@ resolves() {
 	tag host "$? $1"
 }
 
+# proxies: FILE VALUE of each place where a proxy may be set for everybody; not executed, logins cut by the reader
+proxies() {
+	for f in /etc/environment /etc/profile.d/*.sh /etc/sysconfig/proxy; do
+		[ ! -r "$f" ] || sed -n "s#^\(export \)\{0,1\}[hH][tT][tT][pP][sS]\{0,1\}_[pP][rR][oO][xX][yY]=\(..*\)#=proxy $f \2#p" "$f"
+	done
+	if [ "$BD_MANAGER" = apt ]; then
+		lim 5 apt-config dump 2>/dev/null | sed -n 's#^Acquire::https*::[Pp]roxy "\(..*\)";#=proxy apt.conf \1#p'
+	fi
+}
+
+# route: whether anything but the own network can be reached at all
+route() {
+	[ -r /proc/net/route ] || return 0
+	found=no
+	while read -r _ to _; do
+		[ "$to" != 00000000 ] || found=yes
+	done </proc/net/route
+	if [ "$found" = no ] && have ip && [ -n "$(ip -6 route show default 2>/dev/null)" ]; then found=yes; fi
+	tag route "$found"
+}
+
 tag manager "$BD_MANAGER"
+proxies
+route
+[ ! -r /etc/resolv.conf ] || sed -n 's/^nameserver[[:space:]]*/=nameserver /p' /etc/resolv.conf
 case $BD_MANAGER in
 yum) dump /etc/yum.conf ;;
 dnf | dnf5) dump /etc/dnf/dnf.conf ;;

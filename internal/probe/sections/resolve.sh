@@ -64,13 +64,58 @@ installed() {
 	esac >/dev/null 2>&1
 }
 
+# asnet SECONDS COMMAND...: as root, with the proxies that people of this guest have: sudo takes them away, and a login
+# in them must stand in no argument. Nothing in the files is executed.
+# shellcheck disable=SC2016,SC2317 # expanded by the inner shell; called through block
+asnet() {
+	bd_limit=$1
+	shift
+	asroot "$bd_limit" sh -c 'for f in /etc/environment /etc/profile.d/*.sh /etc/sysconfig/proxy; do
+		[ -r "$f" ] || continue
+		while read -r line || [ -n "$line" ]; do
+			line=${line#export }
+			value=${line#*=}
+			value=${value#[\"'"'"']}
+			value=${value%[\"'"'"']}
+			case $value in "" | *[\$\`\(\;\ ]*) continue ;; esac
+			case $line in
+			http_proxy=* | HTTP_PROXY=*) http_proxy=$value && export http_proxy ;;
+			https_proxy=* | HTTPS_PROXY=*) https_proxy=$value && export https_proxy ;;
+			no_proxy=* | NO_PROXY=*) no_proxy=$value && export no_proxy ;;
+			esac
+		done <"$f"
+	done
+	exec "$@"' sh "$@"
+}
+
+# question_yum PACKAGE: yum of EL5 knows neither --assumeno nor --setopt. It asks, and is answered by the end of its
+# input, which is no; unless its configuration answers yes to everything: then it is not asked.
+# shellcheck disable=SC2317 # called through block
+question_yum() {
+	out=$(asnet 25 yum --assumeno --setopt=timeout=8 --setopt=retries=1 install "$1" 2>&1)
+	rc=$?
+	case $out in
+	*'no such option'*)
+		if grep -i '^[[:space:]]*assumeyes[[:space:]]*=[[:space:]]*[1tTyY]' /etc/yum.conf >/dev/null 2>&1; then
+			printf '%s\n' "$out"
+			return "$rc"
+		fi
+		asnet 25 yum install "$1" </dev/null
+		;;
+	*)
+		printf '%s\n' "$out"
+		return "$rc"
+		;;
+	esac
+}
+
 # question PACKAGE
 # shellcheck disable=SC2317 # called through block
 question() {
 	case $BD_MANAGER in
-	yum) asroot 25 yum --assumeno --setopt=timeout=8 --setopt=retries=1 install "$1" ;;
-	dnf) asroot 25 dnf --assumeno --setopt=timeout=8 --setopt=retries=1 --setopt=exit_on_lock=True install "$1" ;;
-	dnf5) asroot 25 dnf5 --assumeno --setopt=timeout=8 --setopt=retries=1 install "$1" ;;
+	yum) question_yum "$1" ;;
+	dnf) asnet 25 dnf --assumeno --setopt=timeout=8 --setopt=retries=1 --setopt=exit_on_lock=True install "$1" ;;
+	dnf5) asnet 25 dnf5 --assumeno --setopt=timeout=8 --setopt=retries=1 install "$1" ;;
 	apt) lim 25 apt-get -s -o Debug::NoLocking=true install "$1" ;;
 	zypper) asroot 25 zypper --non-interactive --no-refresh install --dry-run "$1" ;;
 	pacman) lim 25 pacman -Sp --print-format '%n %v' "$1" ;;
@@ -143,17 +188,17 @@ fi
 case $BD_MANAGER in
 yum)
 	b=$(base "$BD_KERNEL")
-	block list asroot 25 yum --disableplugin=versionlock --disableexcludes=all --setopt=timeout=8 --setopt=retries=1 \
+	block list asnet 25 yum --disableplugin=versionlock --disableexcludes=all --setopt=timeout=8 --setopt=retries=1 \
 		--showduplicates list "$b" "$b-devel"
 	;;
 dnf)
 	b=$(base "$BD_KERNEL")
-	block query asroot 25 dnf -q --disableplugin=versionlock --disableexcludes=all --setopt=timeout=8 --setopt=retries=1 \
+	block query asnet 25 dnf -q --disableplugin=versionlock --disableexcludes=all --setopt=timeout=8 --setopt=retries=1 \
 		--setopt=exit_on_lock=True repoquery --available --queryformat '%{name} %{version}-%{release} %{arch}' "$b" "$b-core" "$b-devel"
 	;;
 dnf5)
 	b=$(base "$BD_KERNEL")
-	block query asroot 25 dnf5 -q '--setopt=disable_excludes=*' --setopt=timeout=8 --setopt=retries=1 \
+	block query asnet 25 dnf5 -q '--setopt=disable_excludes=*' --setopt=timeout=8 --setopt=retries=1 \
 		repoquery --available --queryformat '%{name} %{version}-%{release} %{arch}\n' "$b" "$b-core" "$b-devel"
 	;;
 apt)
@@ -173,4 +218,24 @@ pacman)
 	block print lim 20 pacman -Sp --print-format '%n %v' "${p%-headers}" "$p"
 	;;
 esac
+
+# The archive of the running kernel's minor release: Rocky Linux and AlmaLinux keep only the newest one at hand.
+vault=
+if [ "$BD_MANAGER" = dnf ] && [ -r /etc/os-release ]; then
+	minor=${BD_KERNEL##*.el}
+	minor=${minor%%.*}
+	where=AppStream
+	case $minor in 8_*) where=BaseOS ;; esac
+	case $minor:$(sed -n 's/^ID="\{0,1\}\([a-z]*\)"\{0,1\}$/\1/p' /etc/os-release) in
+	[0-9]*_[0-9]*:rocky) vault=https://dl.rockylinux.org/vault/rocky/${minor%%_*}.${minor#*_}/$where/${BD_KERNEL##*.}/os/ ;;
+	[0-9]*_[0-9]*:almalinux) vault=https://repo.almalinux.org/vault/${minor%%_*}.${minor#*_}/$where/${BD_KERNEL##*.}/os/ ;;
+	esac
+fi
+# shellcheck disable=SC2154 # block sets bd_out
+if [ -n "$vault" ] && [ $(($(date +%s) - start)) -le 32 ] && ! printf '%s\n' "$bd_out" | grep -F -e "-devel ${BD_KERNEL%.*}" >/dev/null 2>&1; then
+	tag vault "$vault"
+	block vaultquery asnet 20 dnf -q --disableplugin=versionlock --disableexcludes=all --setopt=timeout=8 --setopt=retries=1 \
+		--setopt=exit_on_lock=True "--repofrompath=boxdoctor-vault,$vault" --repo=boxdoctor-vault repoquery --available \
+		--queryformat '%{name} %{version}-%{release} %{arch}' "$(base "$BD_KERNEL")-devel"
+fi
 exit 0
