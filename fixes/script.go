@@ -114,13 +114,10 @@ func (t transaction) script() string {
 		}
 	}
 	if len(t.files) > 0 {
-		b.WriteString("run_files " + shell.Join(t.files) + "\n")
+		b.WriteString("run_files " + shell.Join(append([]string{runHome(t.in)}, t.files...)) + "\n")
 	}
 	for _, c := range t.commands {
 		b.WriteString("run " + shell.Join(c) + "\n")
-	}
-	if len(t.uploads) > 0 {
-		b.WriteString("rm -rf " + shell.Quote(runHome(t.in)) + "\n")
 	}
 	return b.String()
 }
@@ -230,7 +227,7 @@ func waitNames(in Input) string {
 		}
 		names = append(names, host)
 	}
-	if len(names) == 0 || repos.Proxy != "" {
+	if len(names) == 0 || repos.Proxy != "" || repos.Route == "no" {
 		return ""
 	}
 	slices.Sort(names)

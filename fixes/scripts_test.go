@@ -543,7 +543,7 @@ func TestMissingFilesAreNamed(t *testing.T) {
 		t.Run(manager, func(t *testing.T) {
 			inCells(t, func(c *cell) {
 				c.tool("installer", "cat <<'EOF'\n"+words+"\nEOF\nexit 7")
-				code, out := c.run("run_files installer -y /x\necho not reached\n")
+				code, out := c.run("run_files '" + c.dir + "/gone' installer -y /x\necho not reached\n")
 				if code != 7 || !strings.Contains(out, "--packages, with a file of each of these it can be tried again:\n    binutils\n") || strings.Contains(out, "not reached") {
 					c.t.Errorf("%d %q", code, out)
 				}
@@ -552,7 +552,7 @@ func TestMissingFilesAreNamed(t *testing.T) {
 	}
 	inCells(t, func(c *cell) {
 		c.tool("installer", "echo Complete")
-		if code, out := c.run("run_files installer\necho reached\n"); code != 0 || !strings.Contains(out, "Complete\nreached") {
+		if code, out := c.run("run_files '" + c.dir + "/gone' installer\necho reached\n"); code != 0 || !strings.Contains(out, "Complete\nreached") {
 			c.t.Errorf("%d %q", code, out)
 		}
 	})

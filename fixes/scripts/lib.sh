@@ -127,17 +127,21 @@ wait_names() {
 	echo "boxdoctor: after a minute none of them resolves; going on"
 }
 
-# run_files COMMAND... installs package files. When what they depend on is nowhere to be had, it is told by name.
+# run_files FOLDER COMMAND... installs package files that lie in a folder, and takes the folder away. When what they
+# depend on is nowhere to be had, it is told by name.
 run_files() {
+	uploads=$1
+	shift
 	echo "+ $*"
 	said=$("$@" 2>&1)
 	status=$?
 	printf '%s\n' "$said"
+	rm -rf "${uploads:?}"
 	if [ "$status" -eq 0 ]; then
 		return
 	fi
 	missing=$(printf '%s\n' "$said" | sed -n -e 's/.*nothing provides \(.*\) needed by.*/\1/p' -e 's/^  *Requires: \(.*\)/\1/p' \
-		-e 's/.*Depends: \(.*\) but it is not .*/\1/p' -e "s/.*unable to satisfy dependency '\([^']*\)' required by.*/\1/p" | tr -d "'" | sort -u)
+		-e 's/.*Depends: \(.*\) but it is not .*/\1/p' -e 's,.*Failed to fetch .*/\([^ /]*\.deb\) .*,\1,p' -e "s/.*unable to satisfy dependency '\([^']*\)' required by.*/\1/p" | tr -d "'" | sort -u)
 	if [ -n "$missing" ]; then
 		echo "boxdoctor: still missing in the folder of --packages, with a file of each of these it can be tried again:"
 		printf '%s\n' "$missing" | sed 's/^/    /'

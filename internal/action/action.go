@@ -114,7 +114,10 @@ func (j Job) Effects() []string {
 			out = append(out, "leaves these locks off afterwards (--keep-unlocked)")
 		case verb == "run" && strings.Contains(rest, "grubby --set-default"):
 			out = append(out, "makes the new kernel the default")
-		case (verb == "run" || verb == "run_files") && !strings.Contains(rest, "$"):
+		case verb == "run_files":
+			_, command, _ := strings.Cut(rest, " ")
+			out = append(out, "runs "+command)
+		case verb == "run" && !strings.Contains(rest, "$"):
 			out = append(out, "runs "+rest)
 		}
 	}

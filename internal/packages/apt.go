@@ -11,11 +11,14 @@ import (
 // ignore it).
 var waitForLock = []string{"-o", "DPkg::Lock::Timeout=300"}
 
+// aptOffline makes apt give up soon: with --no-download it does not install the files either.
+var aptOffline = []string{"-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10", "-o", "Acquire::https::Timeout=10"}
+
 // apt: Debian, Ubuntu and their kin.
 var _ = register(Manager{
 	Name:    "apt",
 	install: aptInstall,
-	files:   []string{"apt-get", "-y", "-o", "DPkg::Lock::Timeout=300", "install", "--no-install-recommends"}, offline: []string{"--no-download"},
+	files:   []string{"apt-get", "-y", "-o", "DPkg::Lock::Timeout=300", "install", "--no-install-recommends"}, offline: aptOffline,
 	Remove: []string{"apt-get", "-y", "-o", "DPkg::Lock::Timeout=300", "remove"},
 	Cache:  "/var/cache/apt/archives", Clean: []string{"apt-get", "clean"},
 	Undo:         "see /var/log/apt/history.log, then sudo apt-get remove what it installed",

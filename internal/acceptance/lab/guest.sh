@@ -7,7 +7,8 @@ layers() {
 	el) echo "$LAB/repo:$LAB/el-root" ;;
 	el-tools) echo "$LAB/el-tools:$LAB/repo:$LAB/el-root" ;;
 	dnf5) echo "$LAB/repo:$LAB/dnf5-root" ;;
-	*) die "unknown root $1 (el, el-tools, dnf5)" ;;
+	deb | suse | arch) echo "$LAB/$1:$LAB/families-root" ;;
+	*) die "unknown root $1 (el, el-tools, dnf5, deb, suse, arch)" ;;
 	esac
 }
 
@@ -53,6 +54,7 @@ cmd_start() {
 	el) locked build repo ;;
 	el-tools) locked build el_tools ;;
 	dnf5) locked build dnf5_root ;;
+	deb | suse | arch) locked build family "$kind" ;;
 	esac
 	lower=$(layers "$kind")
 	dir=$RUN/$name

@@ -17,7 +17,9 @@ usage() {
 		  repo                        build the guest's local dnf repositories (behind, both, nodevel)
 		  el-tools                    build the layer "el with build tools and kernel-devel installed"
 		  dnf5-root                   build the root with dnf5 (Debian sid)
-		  start NAME [ROOT [CASE...]] boot a fresh guest (ROOT: el, el-tools, dnf5; default el), wait for ssh, apply cases
+		  deb, suse, arch             build the roots with apt, zypper and pacman
+		  start NAME [ROOT [CASE...]] boot a fresh guest (ROOT: el, el-tools, dnf5, deb, suse, arch; default el), wait for
+		                              ssh, apply cases
 		  sick NAME CASE...           make a running guest sick (cases: folder sick/)
 		  ga NAME VERSION             run a real Guest Additions installer in a running guest
 		  exec NAME COMMAND...        run a command as root in a running guest, without ssh
@@ -37,11 +39,14 @@ die() { echo "lab: $*" >&2; exit 1; }
 say() { echo "lab: $*" >&2; }
 need_root() { [ "$(id -u)" -eq 0 ] || die "must be root"; }
 # stamp FILE...: one hash over files of the lab's own scripts
-stamp() { (cd "$here" && cat "$@") | sha256sum | cut -d' ' -f1; }
-# built NAME FUNCTION: run FUNCTION to build $LAB/NAME, unless that was done with these scripts
+stamp() {
+	[ $# -gt 0 ] || set -- build.sh uname.c
+	(cd "$here" && cat "$@") | sha256sum | cut -d' ' -f1
+}
+# built NAME FUNCTION [FILE...]: run FUNCTION to build $LAB/NAME, unless that was done with these scripts (default: the EL roots')
 built() {
 	local want
-	want=$(stamp build.sh uname.c)
+	want=$(stamp "${@:3}")
 	if [ -d "$LAB/$1" ] && [ "$(cat "$LAB/$1.stamp" 2>/dev/null)" = "$want" ]; then return 0; fi
 	rm -f "$LAB/$1.stamp"
 	retire "$LAB/$1"
@@ -75,6 +80,8 @@ locked() {
 
 # shellcheck source=build.sh
 . "$here/build.sh"
+# shellcheck source=families.sh
+. "$here/families.sh"
 # shellcheck source=guest.sh
 . "$here/guest.sh"
 
@@ -97,6 +104,7 @@ main() {
 	repo) need_root; locked build repo ;;
 	el-tools) need_root; locked build el_tools ;;
 	dnf5-root) need_root; locked build dnf5_root ;;
+	deb | suse | arch) need_root; locked build family "$command" ;;
 	start | sick | ga | exec | ssh | list | stop | stop-all | _run) need_root; "cmd_${command//-/_}" "$@" ;;
 	help | -h | --help) usage ;;
 	*) usage >&2; exit 2 ;;

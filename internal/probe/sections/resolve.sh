@@ -66,7 +66,7 @@ installed() {
 
 # asnet SECONDS COMMAND...: as root, with the proxies that people of this guest have: sudo takes them away, and a login
 # in them must stand in no argument. Nothing in the files is executed.
-# shellcheck disable=SC2016,SC2317 # expanded by the inner shell; called through block
+# shellcheck disable=SC1003,SC2016,SC2317 # expanded by the inner shell; called through block
 asnet() {
 	bd_limit=$1
 	shift
@@ -75,8 +75,8 @@ asnet() {
 		while read -r line || [ -n "$line" ]; do
 			line=${line#export }
 			value=${line#*=}
-			value=${value#[\"'"'"']}
-			value=${value%[\"'"'"']}
+			value=${value#[\"\'"'"']}
+			value=${value%[\"\'"'"']}
 			case $value in "" | *[\$\`\(\;\ ]*) continue ;; esac
 			case $line in
 			http_proxy=* | HTTP_PROXY=*) http_proxy=$value && export http_proxy ;;
