@@ -34,8 +34,9 @@ dnf5)
 	dump /etc/dnf/versionlock.toml
 	;;
 apt)
-	# the selections that apt-mark shows and sets, without the half second that apt needs to open its cache
-	out=$(lim 10 dpkg --get-selections 2>&1)
+	# the selections that apt-mark shows and sets, without the half second that apt needs to open its cache; without a
+	# pattern dpkg leaves out packages that are not installed, and those are the ones that a hold keeps out
+	out=$(lim 10 dpkg --get-selections '*' 2>&1)
 	tag selections "$?"
 	printf '%s\n' "$out" | grep -e 'hold$' -e '^dpkg' | head -n 2000 | sed 's/^/| /'
 	;;
