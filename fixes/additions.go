@@ -192,6 +192,7 @@ trap 'rm -rf "$home"' EXIT
 mkdir -p "$home/tmp"
 chmod 0700 "$home"
 use_compiler "$name" "$home/cc"
+wait_start
 echo "+ $*"
 with_tmp "$own_tmp" "$home/tmp" "$@"
 echo "boxdoctor: ended with status $? (this proves nothing)"

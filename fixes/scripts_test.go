@@ -486,6 +486,24 @@ func TestWaitIdle(t *testing.T) {
 	})
 }
 
+// A guest that has just come up builds modules by itself (vboxadd start); seen in the VM lab after the reboot of the founding case.
+func TestWaitStart(t *testing.T) {
+	inCells(t, func(c *cell) {
+		count := "n=0\nsleep() { n=$((n + 1)); }\n"
+		for name, row := range map[string]struct{ systemctl, want string }{
+			"until it has started":    {"[ \"$1 $2\" = 'is-active vboxadd.service' ] && [ \"$n\" -lt 3 ] && echo activating", "waited 3"},
+			"not longer than it may":  {"echo activating", "waited 72"},
+			"a unit that failed":      {"echo failed; return 3", "waited 0"},
+			"a guest without systemd": {"return 127", "waited 0"},
+		} {
+			code, out := c.run(count + "systemctl() { " + row.systemctl + "; }\nwait_start\necho waited $n\n")
+			if code != 0 || !strings.HasSuffix(out, row.want+"\n") || strings.Contains(out, "waiting for the Guest Additions") != (row.want != "waited 0") {
+				c.t.Errorf("%s: %d %q, want %s", name, code, out, row.want)
+			}
+		}
+	})
+}
+
 // Defect 1: every Ubuntu has a helper of unattended-upgrades that waits for the shutdown; it is no package manager
 // at work. The process here is a real one, and /proc says what it is.
 func TestTheShutdownHelperOfUbuntuIsNotWaitedFor(t *testing.T) {

@@ -56,6 +56,7 @@ case $(head -c 30000 "$installer" | grep -a '^label=') in
 	exit 9
 	;;
 esac
+wait_start
 echo "+ VBoxLinuxAdditions.run --nox11"
 TMPDIR=$tmp
 export TMPDIR

@@ -108,6 +108,19 @@ wait_idle() {
 	done
 }
 
+# wait_start waits at most six minutes for Guest Additions that start with the guest (systemd gives them five): they
+# may build their modules just then, and two builds at once install over each other.
+wait_start() {
+	waited=0
+	while [ "$waited" -lt 360 ] && [ "$(systemctl is-active vboxadd.service 2>/dev/null)" = activating ]; do
+		if [ "$waited" -eq 0 ]; then
+			echo "boxdoctor: waiting for the Guest Additions that the guest is starting"
+		fi
+		sleep 5
+		waited=$((waited + 5))
+	done
+}
+
 # wait_names HOST... waits at most a minute until one of the names resolves: a box answers over ssh before its network
 # is whole. It never ends the job: what the package manager cannot reach it says itself.
 wait_names() {
