@@ -130,7 +130,7 @@ type runFlags struct {
 
 func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.IntVarP(&f.Jobs, "jobs", "j", defaultJobs, "examine `N` machines at once")
-	fs.DurationVar(&f.Timeout, "timeout", defaultTimeout, "examine one machine for at most `DURATION`")
+	fs.DurationVar(&f.Timeout, "timeout", defaultTimeout, "examine one machine for at most `DURATION`; more than 3m also lengthens every limit inside, for a slow guest")
 	fs.BoolVar(&f.Strict, "strict", false, "a warning counts as a failure")
 }
 

@@ -242,7 +242,8 @@ func (s *observation) dial(ctx context.Context, o Options) bool {
 // probe runs the one script. A guest whose sudo wants a password is probed once more as root when a password
 // is at hand, and one whose sudo wants a terminal over a pseudo-terminal: half of what matters can only be read by root. The error means that nothing at all was read.
 func (s *observation) probe(ctx context.Context, o Options, keys []facts.Key) (facts.Guest, error) {
-	p := probe.Params{User: s.machine.Facts.User, Wanted: s.machine.Host.Folders.Or(nil)}
+	// who allows more than the usual time for all allows it for each look
+	p := probe.Params{User: s.machine.Facts.User, Wanted: s.machine.Host.Folders.Or(nil), Slow: int(o.Timeout / defaultTimeout)}
 	g, err := probe.Collect(ctx, s.guest, keys, p, o.now)
 	if err != nil {
 		o.log(s.machine.Facts.Name, "probe: "+err.Error())

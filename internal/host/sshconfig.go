@@ -311,9 +311,9 @@ func (ob *observer) configuredSSH(f sshFile, name, uuid string) (sshguest.Config
 	}
 	ob.configuredKeys(f, name, &c)
 	ob.configuredHostKey(f, name, uuid, &c)
-	if s, err := strconv.Atoi(f.get(name, "ConnectTimeout")); err == nil && s > 0 && s <= 600 {
-		c.Timeout = time.Duration(s) * time.Second
-	}
+	c.Timeout = time.Duration(f.number(name, "ConnectTimeout", 600)) * time.Second
+	c.AliveInterval = time.Duration(f.number(name, "ServerAliveInterval", 600)) * time.Second
+	c.AliveMissed = f.number(name, "ServerAliveCountMax", 100)
 	if p := f.get(name, "Port"); p != "" {
 		n, ok := port(p)
 		if !ok {
@@ -330,6 +330,15 @@ func (ob *observer) configuredSSH(f sshFile, name, uuid string) (sshguest.Config
 		return c, fmt.Errorf("machine %s: %s gives HostName %q, which is no host name or address", name, f.path, c.Host)
 	}
 	return c, nil
+}
+
+// number is the value of an option that holds one; zero, which means the default, for any that is none or too large.
+func (f sshFile) number(name, key string, most int) int {
+	n, err := strconv.Atoi(f.get(name, key))
+	if err != nil || n < 0 || n > most {
+		return 0
+	}
+	return n
 }
 
 func (ob *observer) configuredKeys(f sshFile, name string, c *sshguest.Config) {

@@ -99,6 +99,8 @@ func TestSSHConfigFeatures(t *testing.T) {
 		"  Include \"" + filepath.Join(w.root, "with space", "more.cfg") + "\"",
 		"  Port 2200",
 		"  ConnectTimeout 7",
+		"  ServerAliveInterval 30",
+		"  ServerAliveCountMax 9",
 		"Match user root exec \"rm -rf /\"",
 		"  Port 1",
 		"Match host a,z",
@@ -114,6 +116,9 @@ func TestSSHConfigFeatures(t *testing.T) {
 		"  Port ssh",
 		"Host six",
 		"  HostName ::1",
+		"  ConnectTimeout 99999",
+		"  ServerAliveInterval soon",
+		"  ServerAliveCountMax -1",
 		"Host lastline", "  UserKnownHostsFile ~/kh1 ~/kh2",
 	}, "\n"))
 	if err != nil {
@@ -131,6 +136,12 @@ func TestSSHConfigFeatures(t *testing.T) {
 	a := by["a"].SSH
 	if a.Host != "a.example.com" || a.Port != 2200 || a.User != "global" || a.Timeout != 7*time.Second || !a.UseAgent {
 		t.Errorf("a = %+v", a)
+	}
+	if a.AliveInterval != 30*time.Second || a.AliveMissed != 9 {
+		t.Errorf("a is asked every %s, %d times", a.AliveInterval, a.AliveMissed)
+	}
+	if b := by["six"].SSH; b.Timeout != 0 || b.AliveInterval != 0 || b.AliveMissed != 0 {
+		t.Errorf("six = %+v, want the defaults", b)
 	}
 	if d := cmp.Diff([]string{filepath.Join(w.home, "keys", "a.example.com#1"), w.home + "/my keys/x"}, a.KeyFiles); d != "" {
 		t.Error(d)
@@ -155,7 +166,7 @@ func TestSSHConfigFeatures(t *testing.T) {
 	if d := cmp.Diff([]string{filepath.Join(w.home, "kh1"), filepath.Join(w.home, "kh2")}, by["lastline"].SSH.KnownHosts); d != "" {
 		t.Error(d)
 	}
-	if notes := strings.Join(inv.Notes, "\n"); !strings.Contains(notes, "line 10: the block `Match user root exec") {
+	if notes := strings.Join(inv.Notes, "\n"); !strings.Contains(notes, "line 12: the block `Match user root exec") {
 		t.Error(notes)
 	}
 }

@@ -31,6 +31,9 @@ type Params struct {
 	Candidates []string
 	// Timeout is the deadline of the whole probe; zero: DefaultTimeout or DefaultTimeoutResolve.
 	Timeout time.Duration
+	// Slow is what every limit in the guest, and a default deadline, is multiplied by: an emulated or overloaded
+	// guest needs more than the usual time for everything. Less than two: nothing is.
+	Slow int
 }
 
 // Collect runs the probe once, as step "probe", and fills the fields of the asked keys; every other field is
@@ -50,7 +53,7 @@ func collect(ctx context.Context, g guest.Runner, list []section, p Params, now 
 	if err != nil {
 		return failAll(out, list, err), err
 	}
-	text, err := script(nonce, list)
+	text, err := script(nonce, list, p.slow())
 	if err != nil {
 		return failAll(out, list, err), err
 	}
@@ -105,10 +108,12 @@ func timeout(p Params, list []section) time.Duration {
 		return p.Timeout
 	}
 	if list[len(list)-1].key == facts.KeyResolve {
-		return DefaultTimeoutResolve
+		return DefaultTimeoutResolve * time.Duration(p.slow())
 	}
-	return DefaultTimeout
+	return DefaultTimeout * time.Duration(p.slow())
 }
+
+func (p Params) slow() int { return max(p.Slow, 1) }
 
 func newNonce() (string, error) {
 	b := make([]byte, 16)

@@ -3,6 +3,7 @@ package probe
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 	"github.com/google/go-cmp/cmp"
 )
@@ -20,7 +22,7 @@ var allShells = [][]string{{"dash"}, {"bash"}, {"busybox", "sh"}, {"mksh"}, {"ks
 // runPieces runs sections of the test's own through the real driver.
 func runPieces(t *testing.T, r *localRunner, pieces []piece, args ...string) []Frame {
 	t.Helper()
-	text, err := join("N1", pieces)
+	text, err := join("N1", pieces, 1)
 	must(t, err)
 	res, err := r.Run(context.Background(), guest.Cmd{Name: "probe", Script: text, Args: args, Timeout: time.Minute})
 	if err != nil {
@@ -124,10 +126,37 @@ func TestLimit(t *testing.T) {
 	})
 }
 
+// TestSlowGuestGetsMoreTime: a guest under emulation needed half a minute for what others do in one second. Every
+// limit grows alike: that of a section, that of a command in it, and the deadline of the whole.
+func TestSlowGuestGetsMoreTime(t *testing.T) {
+	work := []piece{{"work", 5 * time.Second, false, "lim 1 sleep 1.5\ntag status $?\n"}}
+	for slow, want := range map[int]string{1: "=status 124\n\n", 4: "=status 0\n\n"} {
+		t.Run(fmt.Sprint(slow, " times the limit"), func(t *testing.T) {
+			eachShell(t, func(t *testing.T, r *localRunner) {
+				text, err := join("N1", work, slow)
+				must(t, err)
+				res, err := r.Run(context.Background(), guest.Cmd{Name: "probe", Script: text, Args: []string{"u", "0"}, Timeout: time.Minute})
+				must(t, err)
+				frames, err := Split("N1", bytes.NewReader(res.Stdout))
+				must(t, err)
+				if got := string(frames[0].Body); got != want && got != strings.Replace(want, "124", "143", 1) { // busybox says 143
+					t.Errorf("%q, want %q", got, want)
+				}
+			})
+		})
+	}
+	list := selected([]facts.Key{facts.KeyClock})
+	text, err := script("N1", list, 7)
+	must(t, err)
+	if !strings.Contains(text, "section clock 35 ") || timeout(Params{Slow: 7}, list) != 7*time.Minute || timeout(Params{}, list) != time.Minute {
+		t.Errorf("limits of a slow guest: %s in all, script:\n%s", timeout(Params{Slow: 7}, list), text)
+	}
+}
+
 // runPiecesPath keeps the driver from completing PATH with the machine's folders.
 func runPiecesPath(t *testing.T, r *localRunner, pieces []piece) []Frame {
 	t.Helper()
-	text, err := join("N1", pieces)
+	text, err := join("N1", pieces, 1)
 	must(t, err)
 	text = strings.Replace(text, ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin", "", 1)
 	res, err := r.Run(context.Background(), guest.Cmd{Name: "probe", Script: text, Args: []string{"u", "0"}, Timeout: time.Minute})
@@ -177,7 +206,7 @@ func TestProbeWritesNothing(t *testing.T) {
 			must(t, err)
 			pieces = append(pieces, piece{string(s.key), s.limit, s.root, trim(text)})
 		}
-		text, err := join("N1", pieces)
+		text, err := join("N1", pieces, 1)
 		must(t, err)
 		text = "TMPDIR=" + home + "; HOME=" + home + "; export TMPDIR HOME\n" + text
 		_, err = r.Run(context.Background(), guest.Cmd{Name: "probe", Script: text, Args: []string{"root", "0"}, Timeout: time.Minute})

@@ -52,16 +52,16 @@ func sections() []section {
 
 // script is the whole text for these sections. The nonce is ours and plain hex; nothing else is put into it:
 // what comes from outside travels as positional parameters.
-func script(nonce string, list []section) (string, error) {
+func script(nonce string, list []section, slow int) (string, error) {
 	pieces := make([]piece, 0, len(list))
 	for _, s := range list {
 		text, err := s.source()
 		if err != nil {
 			return "", err
 		}
-		pieces = append(pieces, piece{string(s.key), s.limit, s.root, text})
+		pieces = append(pieces, piece{string(s.key), s.limit * time.Duration(slow), s.root, text})
 	}
-	return join(nonce, pieces)
+	return join(nonce, pieces, slow)
 }
 
 func (s section) source() (string, error) {
@@ -80,7 +80,7 @@ type piece struct {
 	text  string
 }
 
-func join(nonce string, pieces []piece) (string, error) {
+func join(nonce string, pieces []piece, slow int) (string, error) {
 	lib, err := files.ReadFile("sections/lib.sh")
 	if err != nil {
 		return "", err
@@ -91,7 +91,7 @@ func join(nonce string, pieces []piece) (string, error) {
 	}
 	var b strings.Builder
 	// the text is an argument, not an assigned value: mvdan.cc/sh keeps the backslash of '\'' in assignments
-	fmt.Fprintf(&b, "BD_NONCE=%s\nset_lib() { BD_LIB=$1; }\nset_lib %s\n%s\n", shell.Quote(nonce), shell.Quote(trim(lib)), trim(driver))
+	fmt.Fprintf(&b, "BD_NONCE=%s\nBD_SLOW=%d\nset_lib() { BD_LIB=$1; }\nset_lib %s\n%s\n", shell.Quote(nonce), slow, shell.Quote(trim(lib)), trim(driver))
 	asked := false
 	for _, p := range pieces {
 		if p.root && !asked {

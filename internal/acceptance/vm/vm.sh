@@ -20,7 +20,7 @@ usage() {
 		                                 a new guest on a fresh overlay, wait for ssh; prints the path of its ssh_config
 		  sick NAME CASE...              make a running guest sick (cases: folder sick/)
 		  ssh NAME [COMMAND...]          ssh into it as vagrant
-		  wait NAME [SECONDS]            wait until ssh answers (default 180)
+		  wait NAME [SECONDS]            wait until ssh answers (default 600)
 		  power-cycle NAME               cut its power, start it again from the same disk, wait for ssh
 		  drop-link NAME SECONDS [cut|stall]
 		                                 its ssh connections break and new ones are refused (cut), or packets vanish (stall)

@@ -34,6 +34,10 @@ type Config struct {
 	KeyStore string
 	// Timeout bounds dial, handshake and authentication together. Zero: 15 s.
 	Timeout time.Duration
+	// AliveInterval and AliveMissed are ServerAliveInterval and ServerAliveCountMax: how often the guest is asked
+	// whether it is there, and after how many of these without an answer the link is lost. Zero: 5 s and 3.
+	AliveInterval time.Duration
+	AliveMissed   int
 	// Ask asks the person; nil when there is no terminal.
 	Ask Asker
 	// Getenv reads BOXDOCTOR_SSH_PASSWORD_<NAME> and BOXDOCTOR_SUDO_PASSWORD_<NAME>.

@@ -22,6 +22,17 @@ type pulse struct {
 
 var defaultPulse = pulse{interval: 5 * time.Second, missed: 3}
 
+func (c Config) pulse() pulse {
+	p := defaultPulse
+	if c.AliveInterval > 0 {
+		p.interval = c.AliveInterval
+	}
+	if c.AliveMissed > 0 {
+		p.missed = c.AliveMissed
+	}
+	return p
+}
+
 // conn is one authenticated connection. It ends once and stays ended.
 type conn struct {
 	client *ssh.Client

@@ -43,7 +43,7 @@ var errClosed = errors.New("the connection was closed by boxdoctor")
 // Dial connects to one machine and authenticates, within Config.Timeout and ctx; the time that a person
 // takes to answer a question does not count. Reach is filled whatever the error, which is a *DialError.
 func Dial(ctx context.Context, cfg Config) (*Guest, facts.Reach, error) {
-	return dial(ctx, cfg, defaultPulse)
+	return dial(ctx, cfg, cfg.pulse())
 }
 
 func dial(ctx context.Context, cfg Config, p pulse) (*Guest, facts.Reach, error) {

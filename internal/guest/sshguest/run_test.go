@@ -261,6 +261,22 @@ func TestCancelBeforeTheStepMeansItDidNotRun(t *testing.T) {
 	}
 }
 
+// A guest under emulation answered nothing for half a minute and was no less there: ssh_config may say so.
+func TestHowLongALinkMayBeSilent(t *testing.T) {
+	for _, row := range []struct {
+		cfg  Config
+		want pulse
+	}{
+		{Config{}, pulse{5 * time.Second, 3}},
+		{Config{AliveInterval: 30 * time.Second}, pulse{30 * time.Second, 3}},
+		{Config{AliveInterval: time.Minute, AliveMissed: 5}, pulse{time.Minute, 5}},
+	} {
+		if got := row.cfg.pulse(); got != row.want {
+			t.Errorf("%+v: %+v, want %+v", row.cfg, got, row.want)
+		}
+	}
+}
+
 func TestLinkLossIsAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	quick := pulse{interval: 50 * time.Millisecond, missed: 3}

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # boxdoctor's probe: reads, writes nothing. Positional parameters: the login user, the number of wanted
 # mounts, guest path, owner and group of each, then package names to ask for.
-# The lines before this text set BD_NONCE and BD_LIB; those after it call section, once for each.
+# The lines before this text set BD_NONCE, BD_SLOW and BD_LIB; those after it call section, once for each.
 LC_ALL=C
 export LC_ALL
 unset LANG LANGUAGE BASH_ENV ENV CDPATH GREP_OPTIONS POSIXLY_CORRECT
@@ -68,7 +68,7 @@ BD_ROOT=no
 BD_SUDO_RC=
 BD_SUDO_TEXT=
 [ "$BD_UID" != 0 ] || BD_ROOT=root
-export BD_UID BD_USER BD_KERNEL BD_MANAGER BD_ROOT BD_TIMEOUT BD_SUDO_RC BD_SUDO_TEXT
+export BD_UID BD_USER BD_KERNEL BD_MANAGER BD_ROOT BD_TIMEOUT BD_SLOW BD_SUDO_RC BD_SUDO_TEXT
 
 # find_root: asks sudo once, for all sections that have a part for root.
 find_root() {

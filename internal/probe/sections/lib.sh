@@ -7,7 +7,8 @@
 #   =NAME VALUE      one fact
 #   | TEXT           a line that belongs to the fact above it
 #   anything else    what a program said on standard error: evidence, never a fact
-# Set by the driver: BD_UID, BD_USER, BD_KERNEL, BD_MANAGER, BD_ROOT (root, sudo, no), BD_TIMEOUT.
+# Set by the driver: BD_UID, BD_USER, BD_KERNEL, BD_MANAGER, BD_ROOT (root, sudo, no), BD_TIMEOUT,
+# BD_SLOW (what every limit is multiplied by).
 
 NL='
 '
@@ -20,9 +21,9 @@ tag() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# lim SECONDS COMMAND...: the command with its own limit, where the guest has timeout(1).
+# lim SECONDS COMMAND...: the command with its own limit, where the guest has timeout(1); longer in a slow guest.
 lim() {
-	bd_sec=$1
+	bd_sec=$(($1 * ${BD_SLOW:-1}))
 	shift
 	if [ -n "$BD_TIMEOUT" ]; then
 		# shellcheck disable=SC2086 # a program and its options, made by the driver
@@ -41,7 +42,7 @@ asroot() {
 	root) lim "$bd_sec" "$@" ;;
 	sudo)
 		# shellcheck disable=SC2086 # as above
-		sudo -n env LC_ALL=C ${BD_TIMEOUT:+$BD_TIMEOUT $bd_sec} "$@"
+		sudo -n env LC_ALL=C ${BD_TIMEOUT:+$BD_TIMEOUT $((bd_sec * ${BD_SLOW:-1}))} "$@"
 		;;
 	*)
 		printf 'root is needed, and sudo -n does not give it\n' >&2
