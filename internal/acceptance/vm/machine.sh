@@ -136,7 +136,7 @@ cmd__run() {
 machine() {
 	local name=$1 dir=$RUN/$1
 	rm -f "$dir/qmp"
-	exec qemu-system-x86_64 -nodefaults -no-user-config -machine pc -accel "${BOXDOCTOR_VM_ACCEL:-tcg,thread=multi}" -cpu ${BOXDOCTOR_VM_CPU:-max} -smp 2 -m 1536 -no-reboot \
+	exec qemu-system-x86_64 -nodefaults -no-user-config -machine pc -accel "${BOXDOCTOR_VM_ACCEL:-tcg,thread=multi}" -cpu max -smp 2 -m 1536 -no-reboot \
 		-display none -chardev "file,id=console,path=$dir/console.log,append=on" -serial chardev:console -monitor none -qmp "unix:$dir/qmp,server=on,wait=off" \
 		-drive "file=$dir/disk.qcow2,if=virtio,cache=unsafe,format=qcow2" -device virtio-rng-pci \
 		-netdev "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:$(cat "$dir/inner")-:22" -device virtio-net-pci,netdev=net0,id=nic0
