@@ -75,13 +75,6 @@ var _ = register(Check{
 	}),
 })
 
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
-}
-
 var _ = register(Check{
 	ID: "linux.vboxnetctl", Title: "Host-only networks can be made", Target: OnHost, Severity: finding.Major, Rows: []string{"linux.vboxnetctl"},
 	After: []string{driverAbsent}, CausedBy: []string{"linux.vboxdrv_unloaded"}, Level: LevelSudo, Link: vagrantIssues + "2418",
