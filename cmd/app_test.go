@@ -36,7 +36,7 @@ type trial struct {
 
 func newTrial(t *testing.T) *trial {
 	t.Helper()
-	tr := &trial{env: map[string]string{stateEnv: t.TempDir()}}
+	tr := &trial{env: map[string]string{stateEnv: t.TempDir(), configEnv: t.TempDir()}}
 	s, out, errs := term.Test("")
 	tr.out, tr.err = out, errs
 	tr.app = newApp(s, func(k string) string { return tr.env[k] })
@@ -242,7 +242,13 @@ func TestUsageErrors(t *testing.T) {
 		{"list", "checks or fixes"},
 		{"list nothing", `unknown list "nothing"`},
 		{"list checks --format xml", "known formats are text, json"},
-		{"explain", "explain needs one ID"},
+		{"explain K1 K2", "one ID at a time"},
+		{"explain - -", "- is named twice"},
+		{"explain .", "is a folder"},
+		{"explain nosuchfile.log", "unknown id or file"},
+		{"explain K1 --knowledge nosuchfolder", "--knowledge nosuchfolder: this is no folder"},
+		{"knowledge", "knowledge needs list, or show and a ROW"},
+		{"knowledge show K99", "unknown row"},
 		{"explain mount.share", "Did you mean mount.shares?"},
 		{"version extra", "takes no words"},
 		{"completion", "bash, zsh, fish, powershell"},

@@ -15,6 +15,7 @@ import (
 type checkOptions struct {
 	Machines []string
 	Reach    reachFlags
+	Folders  knowledgeFlags
 	Select   selectFlags
 	Run      runFlags
 	Output   outputFlags
@@ -44,6 +45,9 @@ func newCheckCmd(a *app, run func(context.Context, *checkOptions) error) *cobra.
 			if err := errors.Join(emptyFlag(c), o.validate()); err != nil {
 				return err
 			}
+			if err := o.Folders.use(a); err != nil {
+				return err
+			}
 			return run(c.Context(), o)
 		},
 	}
@@ -51,6 +55,7 @@ func newCheckCmd(a *app, run func(context.Context, *checkOptions) error) *cobra.
 	o.Output.add(c.Flags())
 	o.Run.add(c.Flags())
 	o.Reach.add(c.Flags())
+	o.Folders.add(c.Flags())
 	completeIDs(c)
 	return c
 }

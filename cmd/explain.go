@@ -1,7 +1,10 @@
 package cmd
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -9,6 +12,7 @@ import (
 
 	"github.com/boxdoctor/boxdoctor/checks"
 	"github.com/boxdoctor/boxdoctor/fixes"
+	"github.com/boxdoctor/boxdoctor/internal/knowledge"
 	"github.com/boxdoctor/boxdoctor/internal/report"
 )
 
@@ -18,6 +22,17 @@ type explanation struct {
 	ID            string           `json:"id"`
 	Checks        []explainedCheck `json:"checks"`
 	Fixes         []explainedFix   `json:"fixes"`
+	// Signatures are the texts by which the row or check is recognised.
+	Signatures []explainedSignature `json:"signatures"`
+}
+
+type explainedSignature struct {
+	ID         string   `json:"id"`
+	Rows       []string `json:"rows"`
+	Check      string   `json:"check"`
+	Says       string   `json:"says"`
+	Confidence float64  `json:"confidence"`
+	Source     string   `json:"source"`
 }
 
 type explainedCheck struct {
@@ -37,34 +52,68 @@ type explainedFix struct {
 
 func newExplainCmd(a *app) *cobra.Command {
 	var format string
+	var folders knowledgeFlags
 	c := &cobra.Command{
-		Use: "explain ID", Short: "Explain a check, a fix or a row of the catalogue of faults",
-		Long: `Explains what a check looks at and why that matters, or what a fix does. ID is a check ("boxdoctor list checks"), a
-fix ("boxdoctor list fixes") or a row of the catalogue of faults such as K1, which names the checks that find it.`,
-		Example: "  boxdoctor explain mount.shares\n  boxdoctor explain K1",
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usagef("explain needs one ID").withHint("All of them: boxdoctor list checks, boxdoctor list fixes")
-			}
-			if err := validFormat(format); err != nil {
+		Use: "explain ID|FILE…|-", Short: "Explain an error or a log, a check, a fix or a row of the catalogue of faults",
+		Long: explainLong, Example: explainExample,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := errors.Join(emptyFlag(c), validFormat(format)); err != nil {
 				return err
 			}
-			return runExplain(a, args[0], format)
+			if err := folders.use(a); err != nil {
+				return err
+			}
+			return runExplain(c.Context(), a, args, format)
 		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return append(checkIDs(), fixIDs()...), cobra.ShellCompDirectiveNoFileComp
+			return append(checkIDs(), fixIDs()...), cobra.ShellCompDirectiveDefault
 		},
 	}
 	addFormat(c, &format)
+	folders.add(c.Flags())
 	return c
 }
 
-func runExplain(a *app, id, format string) error {
-	e := explain(id)
-	if len(e.Checks)+len(e.Fixes) == 0 {
-		known := slices.Concat(checkIDs(), fixIDs(), rows())
-		return allKnown("explain", "id", []string{id}, known, "boxdoctor list checks, boxdoctor list fixes")
+const explainLong = `Finds the root cause in any text: what Vagrant printed, a log of the Guest Additions, of a package manager, of VirtualBox, a
+mail. FILE is a text; - is standard input; several texts are explained together. Nothing is sent anywhere.
+With an ID it explains what a check looks at and why that matters, or what a fix does: ID is a check ("boxdoctor list checks"),
+a fix ("boxdoctor list fixes") or a row of the catalogue of faults such as K1. A file of that name is ./ID.
+Exit codes: 0 the text is known or harmless, 2 usage error, 3 the text is unknown or could not be read, 130 interrupted.`
+
+const explainExample = `  vagrant up 2>&1 | tee up.log | boxdoctor explain -
+  boxdoctor explain /var/log/vboxadd-setup.log
+  boxdoctor explain up.log --format json | jq -r '.matches[0].id'
+  boxdoctor explain mount.shares
+  boxdoctor explain K1`
+
+// runExplain takes one id, or texts. An id keeps its meaning even when a file has its name.
+func runExplain(ctx context.Context, a *app, args []string, format string) error {
+	if len(args) == 0 {
+		if a.streams.InTTY {
+			return usagef("explain needs an ID, a FILE, or - for a text that is pasted or piped").
+				withHint("vagrant up 2>&1 | boxdoctor explain -\nIds: boxdoctor list checks, boxdoctor list fixes, boxdoctor knowledge list")
+		}
+		args = []string{stdin}
 	}
+	if len(args) == 1 && slices.Contains(knownIDs(), args[0]) {
+		return runExplainID(a, args[0], format)
+	}
+	for i, name := range args {
+		if slices.Contains(args[:i], name) {
+			return usagef("explain: %s is named twice", name)
+		}
+		if _, err := os.Stat(name); err != nil && slices.Contains(knownIDs(), name) {
+			return usagef("explain: one ID at a time, or texts; %s is an ID", name)
+		}
+	}
+	return runExplainTexts(ctx, a, args, format)
+}
+
+// knownIDs are everything that explain knows by name.
+func knownIDs() []string { return slices.Concat(checkIDs(), fixIDs(), rows()) }
+
+func runExplainID(a *app, id, format string) error {
+	e := explain(id)
 	if format == report.FormatJSON {
 		return report.WriteJSON(a.streams.Out, e)
 	}
@@ -73,7 +122,7 @@ func runExplain(a *app, id, format string) error {
 
 // explain collects what an id names: a check, a fix, or whatever carries a catalogue row.
 func explain(id string) explanation {
-	e := explanation{SchemaVersion: 1, ID: id, Checks: []explainedCheck{}, Fixes: []explainedFix{}}
+	e := explanation{SchemaVersion: 1, ID: id, Checks: []explainedCheck{}, Fixes: []explainedFix{}, Signatures: []explainedSignature{}}
 	for _, c := range checks.All() {
 		if c.ID == id || slices.Contains(c.Rows, id) {
 			e.Checks = append(e.Checks, newExplainedCheck(c))
@@ -82,6 +131,11 @@ func explain(id string) explanation {
 	for _, f := range fixes.All() {
 		if f.ID == id || slices.Contains(f.Rows, id) {
 			e.Fixes = append(e.Fixes, explainedFix{newListedFix(f), f.Why})
+		}
+	}
+	for _, s := range knowledge.Signatures() {
+		if s.Check == id || slices.Contains(s.Rows, id) {
+			e.Signatures = append(e.Signatures, explainedSignature{s.ID, list(s.Rows), s.Check, s.Says, s.Confidence, s.Source})
 		}
 	}
 	return e
@@ -95,7 +149,7 @@ func newExplainedCheck(c checks.Check) explainedCheck {
 	return explainedCheck{newListedCheck(c), c.Why, c.Looks, c.Source, needs, list(c.After), list(c.CausedBy)}
 }
 
-// rows are the catalogue rows that any check or fix carries.
+// rows are the catalogue rows that any check, fix or signature carries, and the ids of the host catalogue.
 func rows() []string {
 	var out []string
 	for _, c := range checks.All() {
@@ -103,6 +157,9 @@ func rows() []string {
 	}
 	for _, f := range fixes.All() {
 		out = append(out, f.Rows...)
+	}
+	for _, s := range knowledge.Signatures() {
+		out = append(append(out, s.Rows...), s.Check)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
@@ -131,6 +188,12 @@ func (e explanation) text(width int) string {
 		paragraph(&b, width, "rows", strings.Join(f.Rows, " "))
 		paragraph(&b, width, "try", "boxdoctor fix --dry-run --only "+f.ID)
 		b.WriteByte('\n')
+	}
+	if len(e.Signatures) > 0 {
+		fmt.Fprintf(&b, "texts   by which it is recognised (boxdoctor knowledge show %s)\n", e.ID)
+	}
+	for _, s := range e.Signatures {
+		paragraph(&b, width, "says", s.Says)
 	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }

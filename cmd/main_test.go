@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       testkit.Update(),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("BOXDOCTOR_STATE_HOME", env.WorkDir+"/state")
+			env.Setenv("BOXDOCTOR_CONFIG_HOME", env.WorkDir+"/config")
 			for _, name := range []string{"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "LANG", "LC_ALL", "COLUMNS", "VAGRANT_CWD", "VBOX_INSTALL_PATH", "SSH_AUTH_SOCK"} {
 				env.Setenv(name, "")
 			}

@@ -173,6 +173,7 @@ func TestVersionOf(t *testing.T) {
 func TestListsAreValid(t *testing.T) {
 	for args, schema := range map[string]string{
 		"list checks": "list", "list fixes": "list", "explain mount.shares": "explain", "explain K1": "explain", "explain kernel.devel": "explain",
+		"knowledge list": "knowledge", "knowledge show K1": "knowledge",
 	} {
 		tr := newTrial(t)
 		tr.run(t, 0, append(strings.Fields(args), "--format", "json")...)
@@ -194,7 +195,7 @@ func TestListsAreValid(t *testing.T) {
 func TestEverythingIsExplained(t *testing.T) {
 	for _, id := range append(checkIDs(), rows()...) {
 		e := explain(id)
-		if len(e.Checks)+len(e.Fixes) == 0 {
+		if len(e.Checks)+len(e.Fixes)+len(e.Signatures) == 0 {
 			t.Errorf("%s is not explained", id)
 		}
 		for _, c := range e.Checks {

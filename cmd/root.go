@@ -18,7 +18,8 @@ const rootExample = `  boxdoctor                        examine this computer an
   boxdoctor fix                    repair, asking before each stage
   boxdoctor undo                   take back what the last repair changed
   boxdoctor demo                   see all of it on a built-in sick machine
-  boxdoctor explain mount.shares   why a check matters and how it looks`
+  boxdoctor explain mount.shares   why a check matters and how it looks
+  boxdoctor explain up.log         the root cause in what Vagrant or a log said`
 
 // newRoot builds the whole command tree. `boxdoctor` without a word is `boxdoctor check`.
 func newRoot(a *app) *cobra.Command {
@@ -30,7 +31,7 @@ func newRoot(a *app) *cobra.Command {
 		RunE: check.RunE,
 	}
 	root.Flags().AddFlagSet(check.Flags())
-	root.AddCommand(check, newFixCmd(a, a.runFix), newUndoCmd(a, a.runUndo), newDemoCmd(a, a.runDemo), newListCmd(a), newExplainCmd(a), newProvisionCmd(a, a.runProvision),
+	root.AddCommand(check, newFixCmd(a, a.runFix), newUndoCmd(a, a.runUndo), newDemoCmd(a, a.runDemo), newListCmd(a), newExplainCmd(a), newKnowledgeCmd(a), newProvisionCmd(a, a.runProvision),
 		newBoxCmd(a), newISOCmd(a), newVersionCmd(a), newCompletionCmd(a))
 	root.SetHelpCommand(newHelpCmd(a))
 	root.CompletionOptions.DisableDefaultCmd = true

@@ -32,6 +32,7 @@ type rule struct {
 type index struct {
 	rules     []rule
 	automaton *automaton
+	texts     []string
 	users     [][]int32 // by text: the rules that need it
 }
 
@@ -78,22 +79,21 @@ func (ix *index) addSignature(i int, s *Signature) {
 
 // link makes the automaton of all texts.
 func (ix *index) link() {
-	var texts []string
 	numbers := map[string]int{}
 	for r := range ix.rules {
 		for _, p := range ix.rules[r].patterns {
 			for _, t := range p.needs {
 				n, ok := numbers[t]
 				if !ok {
-					n = len(texts)
+					n = len(ix.texts)
 					numbers[t] = n
-					texts, ix.users = append(texts, t), append(ix.users, nil)
+					ix.texts, ix.users = append(ix.texts, t), append(ix.users, nil)
 				}
 				ix.users[n] = append(ix.users[n], int32(r))
 			}
 		}
 	}
-	ix.automaton = newAutomaton(texts)
+	ix.automaton = newAutomaton(ix.texts)
 }
 
 // index is made on first use.

@@ -12,18 +12,20 @@ import (
 type joining int
 
 const (
-	asTheyAre joining = iota
-	asFolded          // at blanks, as fold -s and mail programs break lines
-	asWrapped         // at a column, as terminals do
+	asFolded  joining = iota // at blanks, as fold -s and mail programs break lines
+	asTheyAre                // not at all
+	asWrapped                // at a column, as terminals do
 )
 
-var joinings = []joining{asTheyAre, asFolded, asWrapped}
+var joinings = []joining{asFolded, asTheyAre, asWrapped}
 
 const (
 	// narrowest is the narrowest screen whose wrapping is undone.
 	narrowest = 40
-	// foldedFrom is how long a line must be to have been folded at a blank.
-	foldedFrom = 50
+	// foldedFrom is how long a line must be to have been folded in front of a small letter, leastFolded in front of a word that
+	// would not have fitted into it.
+	foldedFrom  = 50
+	leastFolded = 24
 	// usual is the width at which most programs break lines.
 	usual = 80
 )
@@ -63,7 +65,14 @@ func (s *session) between(i, j int, how joining) []byte {
 
 // folded tells whether the second line looks like the rest of the first, broken at a blank.
 func folded(a, b *kept) bool {
-	return len(a.Text) > 0 && len(b.Text) > 0 && b.Indent < 3 && (a.Spaced || a.Width >= foldedFrom && goesOn(a, b))
+	if len(a.Text) == 0 || len(b.Text) == 0 || b.Indent > 2 {
+		return false
+	}
+	word := bytes.IndexByte(b.Text, ' ')
+	if word < 0 {
+		word = len(b.Text)
+	}
+	return !begins(b.Text, word) && (a.Spaced || goesOn(a, b, word))
 }
 
 // Join cleans a text, undoes the folding of messages and leaves out harmless lines.
@@ -95,20 +104,17 @@ func isHarmless(line []byte) bool {
 	return slices.ContainsFunc(Current().harmless, func(h Line) bool { return h.match.possible(squeezed) && h.match.re.Match(line) })
 }
 
-// goesOn tells whether the second line reads like the middle of a sentence that would not have fitted into the first.
-func goesOn(a, b *kept) bool {
-	word := bytes.IndexByte(b.Text, ' ')
-	if word < 0 {
-		word = len(b.Text)
-	}
+// goesOn tells whether the second line, whose first word has so many letters, reads like the middle of a sentence that would not
+// have fitted into the first.
+func goesOn(a, b *kept, word int) bool {
 	last, first := a.Text[len(a.Text)-1], b.Text[0]
-	if begins(b.Text, word) {
+	switch {
+	case first >= 'a' && first <= 'z' && a.Width >= foldedFrom:
+		return true
+	case a.Width < leastFolded, last == '.', last == '!', last == ':' && first >= 'A' && first <= 'Z':
 		return false
 	}
-	if first >= 'a' && first <= 'z' {
-		return true
-	}
-	return a.Width+1+word > usual-8 && bytes.IndexByte([]byte(".:;!"), last) < 0
+	return a.Width+1+word > usual-8
 }
 
 // begins tells whether a line begins a message of its own: VirtualBox Guest Additions:, Error:, make[1]: and the like.

@@ -152,3 +152,6 @@ func MinorVault(id, major, version, arch string) (url string, ok bool) {
 
 // Signatures returns all signatures, causes before symptoms.
 func Signatures() []Signature { return Current().signatures }
+
+// Releases returns the releases past their end of life.
+func Releases() []Release { return load().releases }

@@ -357,8 +357,7 @@ func TestMinorVault(t *testing.T) {
 
 func TestLoadRefusesWhatIsMalformed(t *testing.T) {
 	const good = "signatures:\n  - id: a.b\n    match: [abcd]\n    says: it is so\n"
-	any := func(*Signature) error { return nil }
-	if err := (&Base{}).add("x.yaml", []byte(good), any); err != nil {
+	if err := (&Base{}).add("x.yaml", []byte(good), anything); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, text, want string }{
@@ -378,7 +377,7 @@ func TestLoadRefusesWhatIsMalformed(t *testing.T) {
 		{"harmless", "harmless:\n  - match: '['\n    line: x\n", "x.yaml:2:12: error parsing regexp: missing closing ]: `[`"},
 	} {
 		b := &Base{}
-		err := b.add("x.yaml", []byte(c.text), any)
+		err := b.add("x.yaml", []byte(c.text), anything)
 		if err == nil || err.Error() != c.want {
 			t.Errorf("%s: %v\nwant %s", c.name, err, c.want)
 		}
@@ -434,5 +433,12 @@ func TestPatternsNeedWhatTheyMatch(t *testing.T) {
 	}
 	if _, err := compile("("); err == nil {
 		t.Error("a malformed expression is accepted")
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

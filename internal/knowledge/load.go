@@ -69,14 +69,14 @@ type Base struct {
 // file is a programming error that the package's test catches.
 var Embedded = sync.OnceValue(func() *Base {
 	b := &Base{}
-	if err := b.readAll(files, "data/signatures", (*Signature).complete); err != nil {
+	if err := b.readAll(files, "data/signatures", complete); err != nil {
 		panic(err)
 	}
 	return b
 })
 
-// readAll adds the files of a folder, in order of their names; extra says what else a signature needs there.
-func (b *Base) readAll(fsys fs.FS, dir string, extra func(*Signature) error) error {
+// readAll adds the files of a folder, in order of their names.
+func (b *Base) readAll(fsys fs.FS, dir string, extra limits) error {
 	names, err := fs.Glob(fsys, path.Join(dir, "*.yaml"))
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (b *Base) readAll(fsys fs.FS, dir string, extra func(*Signature) error) err
 }
 
 // add takes a whole file, or nothing of it.
-func (b *Base) add(name string, text []byte, extra func(*Signature) error) error {
+func (b *Base) add(name string, text []byte, extra limits) error {
 	var f signatureFile
 	if err := decode(name, text, &f); err != nil {
 		return err
@@ -115,33 +115,32 @@ func inCausalOrder(x, y Signature) int {
 }
 
 // compile checks every entry; where is the path of the bad one in the file.
-func (f *signatureFile) compile(b *Base, extra func(*Signature) error) (where string, bad *fieldError) {
+func (f *signatureFile) compile(b *Base, extra limits) (where string, bad *fieldError) {
 	seen := map[string]bool{}
 	for _, s := range b.signatures {
 		seen[s.ID] = true
 	}
 	for i := range f.Signatures {
 		s := &f.Signatures[i]
-		where = fmt.Sprintf("$.signatures[%d]", i)
 		if bad = s.compile(f.Rank); bad != nil {
-			return where, bad
-		}
-		if err := extra(s); err != nil {
-			return where, fieldf("id", "%v", err)
+			return entry("signatures", i), bad
 		}
 		if seen[s.ID] {
-			return where, fieldf("id", "signature %s is there already", s.ID)
+			return entry("signatures", i), fieldf("id", "signature %s is there already", s.ID)
 		}
 		seen[s.ID] = true
 	}
 	for name, lines := range map[string][]Line{"harmless": f.Harmless, "healthy": f.Healthy, "context": f.Context, "runs": f.Runs} {
 		for i := range lines {
 			if bad = lines[i].compile(); bad != nil {
-				return fmt.Sprintf("$.%s[%d]", name, i), bad
+				return entry(name, i), bad
 			}
 		}
 	}
-	return "$.trouble", f.Trouble.compile()
+	if bad = f.Trouble.compile(); bad != nil {
+		return "$.trouble", bad
+	}
+	return extra(f)
 }
 
 // decode reads YAML strictly: unknown and double keys are errors, with their place.

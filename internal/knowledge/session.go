@@ -50,7 +50,8 @@ type session struct {
 	due   [ringSize][]candidate
 	view  view
 
-	before, squeezed []byte // of search
+	tried    [3][]byte // of search: the texts by joining
+	squeezed []byte
 
 	last    []candidate    // by rule: what was made due last
 	found   [][]occurrence // by signature
@@ -254,7 +255,7 @@ func (s *session) signature(r *rule, line int, loc []int, p pattern) {
 		}
 	}
 	k := &s.ring[first%ringSize]
-	o := occurrence{file: s.file, label: k.Label, line: k.Number, run: k.run, evidence: s.view.evidence(loc), captured: p.captured(s.view.text, loc)}
+	o := occurrence{file: s.file, label: k.Label, line: k.Number, run: k.run, evidence: s.evidence(loc), captured: p.captured(s.view.text, loc)}
 	if s.vetoed(sig, line, loc) {
 		return
 	}
@@ -284,16 +285,16 @@ func (s *session) vetoed(sig *Signature, line int, loc []int) bool {
 func (s *session) oldest(line int) int { return max(line, s.n-ringSize+1, 0) }
 func (s *session) newest(line int) int { return min(line, s.n-1) }
 
-// search looks for the first of some patterns around a place: in the line as it is, then joined as a folded one, then as one
-// that a terminal broke in the middle of words.
+// search looks for the first of some patterns around a place: in the message as it was before it was folded, then in the line as
+// it is, then in lines that a terminal broke in the middle of words.
 func (s *session) search(patterns []pattern, c candidate) (loc []int, p pattern) {
 	for i, how := range joinings {
 		from, to := s.group(c.line, how)
 		s.build(from, to, how)
-		if i > 0 && bytes.Equal(s.before, s.view.text) {
+		if i > 0 && bytes.Equal(s.tried[0], s.view.text) || i > 1 && bytes.Equal(s.tried[1], s.view.text) {
 			continue
 		}
-		s.before = append(s.before[:0], s.view.text...)
+		s.tried[i] = append(s.tried[i][:0], s.view.text...)
 		text, start := s.view.reach(c)
 		s.squeezed = appendSqueezed(s.squeezed[:0], text)
 		for _, p := range patterns {
@@ -388,14 +389,22 @@ func (v *view) around(loc []int) []byte {
 // mostEvidence bounds what is shown of a line, in bytes.
 const mostEvidence = 400
 
-// evidence is the match with its line, made safe to show.
-func (v *view) evidence(loc []int) string {
-	text := v.around(loc)
-	if len(text) > mostEvidence {
-		start := bytes.LastIndexByte(v.text[:loc[0]], '\n') + 1
-		from := max(0, loc[0]-start-mostEvidence/4)
-		text = text[from:min(len(text), from+mostEvidence)]
+// evidence are the lines of a match, joined, with what was folded off their end, made safe to show.
+func (s *session) evidence(loc []int) string {
+	v := &s.view
+	from, to := v.lines(loc)
+	first, last := slices.Index(v.number, from), slices.Index(v.number, to)
+	for last+1 < len(v.number) && s.ring[v.number[last]%ringSize].Spaced {
+		last++
 	}
-	clean := bytes.ToValidUTF8(bytes.ReplaceAll(bytes.TrimSpace(text), []byte("\n"), []byte(" ")), nil)
-	return logtext.Mask(string(clean))
+	start, end := v.starts[first], len(v.text)
+	if last+1 < len(v.starts) {
+		end = v.starts[last+1]
+	}
+	if end-start > mostEvidence {
+		start = max(start, loc[0]-mostEvidence/4)
+		end = min(end, start+mostEvidence)
+	}
+	clean := bytes.ToValidUTF8(bytes.ReplaceAll(v.text[start:end], newLine, blank1), nil)
+	return logtext.Mask(string(bytes.TrimSpace(clean)))
 }
