@@ -357,7 +357,7 @@ func eager(t testing.TB) *Base {
 			all = append(all, int32(i))
 		}
 		for j := range ix.rules[i].patterns {
-			ix.rules[i].patterns[j].alternatives = [][][]string{nil}
+			ix.rules[i].patterns[j].alternatives = [][]int{nil}
 		}
 	}
 	for c := byte('!'); c <= '~'; c++ {

@@ -100,8 +100,9 @@ func Join(text string) string {
 
 // isHarmless tells of one line by itself whether it is one that never is the fault.
 func isHarmless(line []byte) bool {
-	squeezed := appendSqueezed(nil, line)
-	return slices.ContainsFunc(Current().harmless, func(h Line) bool { return h.match.possible(squeezed) && h.match.re.Match(line) })
+	lower := lowered(nil, line)
+	squeezed := appendSqueezed(nil, lower)
+	return slices.ContainsFunc(Current().harmless, func(h Line) bool { return h.match.possible(squeezed) && h.match.re.Match(lower) })
 }
 
 // goesOn tells whether the second line, whose first word has so many letters, reads like the middle of a sentence that would not

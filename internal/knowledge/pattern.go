@@ -19,9 +19,10 @@ type pattern struct {
 	re *regexp.Regexp
 	// needs are texts of which one is in every match: what the whole text is searched for.
 	needs []string
-	// alternatives are, for each alternative of the expression, the sets of which each has a member in every match: what is
-	// looked for before the expression is tried.
-	alternatives [][][]string
+	// sets are what is looked for before the expression is tried; alternatives are, for each alternative of the expression, which
+	// of them have a member in every match.
+	sets         [][]string
+	alternatives [][]int
 }
 
 // flags of every expression: letter case does not matter, ^ and $ are ends of lines, a dot is not a new line.
@@ -32,17 +33,22 @@ const leastLiteral = 4
 
 var errNoText = errors.New("no fixed text of at least four characters is in every match, so it would be tried on everything")
 
+// compile makes a pattern. Its expression is for texts in lower case, see lowered: that is several times faster than an expression
+// that tries both cases.
 func compile(expr string) (pattern, error) {
-	re, err := regexp.Compile(flags + expr)
+	if _, err := regexp.Compile(flags + expr); err != nil {
+		return pattern{}, err
+	}
+	tree, err := syntax.Parse(flags+expr, syntax.Perl)
+	if err != nil {
+		return pattern{}, err
+	}
+	re, err := regexp.Compile(lowerCase(tree).String())
 	if err != nil {
 		return pattern{}, err
 	}
 	if name := badCapture(re); name != "" {
 		return pattern{}, fmt.Errorf("unknown capture %q (known: %s)", name, captureNames())
-	}
-	tree, err := syntax.Parse(flags+expr, syntax.Perl)
-	if err != nil {
-		return pattern{}, err
 	}
 	p := pattern{re: re}
 	complete := true
@@ -50,7 +56,7 @@ func compile(expr string) (pattern, error) {
 		sets := candidates(parts)
 		need := best(sets)
 		p.needs, complete = append(p.needs, need...), complete && need != nil
-		p.alternatives = append(p.alternatives, demands(sets))
+		p.alternatives = append(p.alternatives, p.demand(sets))
 	}
 	if !complete {
 		p.needs = nil
@@ -81,12 +87,49 @@ func (p pattern) captured(text []byte, loc []int) map[string]string {
 	return out
 }
 
+// lowerCase makes an expression that ignores case one for texts in lower case. Letters beyond ASCII keep both cases.
+func lowerCase(re *syntax.Regexp) *syntax.Regexp {
+	if re.Op == syntax.OpLiteral && !slices.ContainsFunc(re.Rune, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		re.Flags &^= syntax.FoldCase
+		for i, r := range re.Rune {
+			re.Rune[i] = unicode.ToLower(r)
+		}
+	}
+	for _, sub := range re.Sub {
+		lowerCase(sub)
+	}
+	return re
+}
+
+// lowered appends a text with its ASCII letters in lower case, which patterns are made for. Places stay the same.
+func lowered(dst, text []byte) []byte {
+	for _, c := range text {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// in tells whether an expression matches anywhere in a text of any case.
+func (p pattern) in(text []byte) bool { return p.re.Match(lowered(nil, text)) }
+
+// mostSets bounds the sets that are looked for; those beyond are taken for found.
+const mostSets = 64
+
 // possible tells whether an expression can match in a text, which is given in lower case and without white space.
 func (p pattern) possible(squeezed []byte) bool {
-	return slices.ContainsFunc(p.alternatives, func(sets [][]string) bool {
-		return !slices.ContainsFunc(sets, func(set []string) bool {
-			return !slices.ContainsFunc(set, func(text string) bool { return bytes.Contains(squeezed, []byte(text)) })
-		})
+	var known, there [mostSets]bool
+	has := func(i int) bool {
+		if !known[i] {
+			known[i] = true
+			there[i] = slices.ContainsFunc(p.sets[i], func(text string) bool { return bytes.Contains(squeezed, []byte(text)) })
+		}
+		return there[i]
+	}
+	return slices.ContainsFunc(p.alternatives, func(sets []int) bool {
+		return !slices.ContainsFunc(sets, func(i int) bool { return !has(i) })
 	})
 }
 
@@ -129,15 +172,21 @@ func distribute(sequences [][]*syntax.Regexp, part *syntax.Regexp) [][]*syntax.R
 	return out
 }
 
-// demands are the sets of at least two letters, those first that are looked for quickly.
-func demands(all [][]string) (sets [][]string) {
+// demand enters the sets of an alternative that have at least two letters, those first that are looked for quickly.
+func (p *pattern) demand(all [][]string) (numbers []int) {
+	all = slices.DeleteFunc(all, func(set []string) bool { return shortest(set) < 2 })
+	slices.SortStableFunc(all, func(a, b []string) int { return cmp.Or(len(a)-len(b), shortest(b)-shortest(a)) })
 	for _, set := range all {
-		if shortest(set) > 1 {
-			sets = append(sets, set)
+		n := slices.IndexFunc(p.sets, func(have []string) bool { return slices.Equal(have, set) })
+		if n < 0 && len(p.sets) < mostSets {
+			n = len(p.sets)
+			p.sets = append(p.sets, set)
+		}
+		if n >= 0 {
+			numbers = append(numbers, n)
 		}
 	}
-	slices.SortStableFunc(sets, func(a, b []string) int { return cmp.Or(len(a)-len(b), shortest(b)-shortest(a)) })
-	return sets
+	return numbers
 }
 
 // mostTexts bounds the texts of one expression.

@@ -50,8 +50,8 @@ type session struct {
 	due   [ringSize][]candidate
 	view  view
 
-	tried    [3][]byte // of search: the texts by joining
-	squeezed []byte
+	tried           [3][]byte // of search: the texts by joining
+	lower, squeezed []byte
 
 	last    []candidate    // by rule: what was made due last
 	found   [][]occurrence // by signature
@@ -190,7 +190,7 @@ func (s *session) seen(sig int, label string, run int) bool {
 // the second of them does not begin another run.
 func (s *session) startRun(r *rule) {
 	k := &s.ring[s.n%ringSize]
-	if !r.patterns[0].re.Match(k.Text) {
+	if !r.patterns[0].in(k.Text) {
 		return
 	}
 	if r.level <= s.level[k.Label] || s.runs[k.Label] == 0 {
@@ -216,7 +216,7 @@ func (s *session) try(r *rule, c candidate) {
 		return
 	}
 	if r.kind == kindTrouble {
-		s.trouble = s.trouble || !slices.ContainsFunc(s.base.trouble.not, func(p pattern) bool { return p.re.Match(k.Text) })
+		s.trouble = s.trouble || !slices.ContainsFunc(s.base.trouble.not, func(p pattern) bool { return p.in(k.Text) })
 		return
 	}
 	loc, p := s.search(r.patterns, c)
@@ -270,11 +270,11 @@ func (s *session) vetoed(sig *Signature, line int, loc []int) bool {
 	}
 	text := s.view.around(loc)
 	if !sig.nearby {
-		return slices.ContainsFunc(sig.not, func(p pattern) bool { return p.re.Match(text) })
+		return slices.ContainsFunc(sig.not, func(p pattern) bool { return p.in(text) })
 	}
 	for _, how := range joinings {
 		s.build(s.oldest(line-sig.Within), s.newest(line+sig.Within), how)
-		if slices.ContainsFunc(sig.not, func(p pattern) bool { return p.re.Match(s.view.text) }) {
+		if slices.ContainsFunc(sig.not, func(p pattern) bool { return p.in(s.view.text) }) {
 			return true
 		}
 	}
@@ -288,39 +288,49 @@ func (s *session) newest(line int) int { return min(line, s.n-1) }
 // search looks for the first of some patterns around a place: in the message as it was before it was folded, then in the line as
 // it is, then in lines that a terminal broke in the middle of words.
 func (s *session) search(patterns []pattern, c candidate) (loc []int, p pattern) {
+	single := false
 	for i, how := range joinings {
 		from, to := s.group(c.line, how)
+		if from == to && single {
+			continue // nothing new
+		}
+		single = single || from == to
 		s.build(from, to, how)
 		if i > 0 && bytes.Equal(s.tried[0], s.view.text) || i > 1 && bytes.Equal(s.tried[1], s.view.text) {
 			continue
 		}
 		s.tried[i] = append(s.tried[i][:0], s.view.text...)
-		text, start := s.view.reach(c)
-		s.squeezed = appendSqueezed(s.squeezed[:0], text)
-		for _, p := range patterns {
-			if !p.possible(s.squeezed) || !p.re.Match(text) {
-				continue
-			}
-			loc := p.re.FindSubmatchIndex(text)
-			for i := range loc {
-				if loc[i] >= 0 {
-					loc[i] += start
-				}
-			}
+		if loc, p := s.searchView(patterns, c); loc != nil {
 			return loc, p
 		}
 	}
 	return nil, p
 }
 
-// appendSqueezed is squeeze for bytes.
+// searchView looks for the first of some patterns in the text that was built.
+func (s *session) searchView(patterns []pattern, c candidate) (loc []int, p pattern) {
+	text, start := s.view.reach(c)
+	s.lower = lowered(s.lower[:0], text)
+	s.squeezed = appendSqueezed(s.squeezed[:0], s.lower)
+	for _, p := range patterns {
+		if !p.possible(s.squeezed) || !p.re.Match(s.lower) {
+			continue
+		}
+		loc := p.re.FindSubmatchIndex(s.lower)
+		for i := range loc {
+			if loc[i] >= 0 {
+				loc[i] += start
+			}
+		}
+		return loc, p
+	}
+	return nil, p
+}
+
+// appendSqueezed is squeeze for bytes in lower case.
 func appendSqueezed(dst, text []byte) []byte {
 	for _, c := range text {
-		switch {
-		case c == ' ' || c >= '\t' && c <= '\r':
-		case c >= 'A' && c <= 'Z':
-			dst = append(dst, c-'A'+'a')
-		default:
+		if c != ' ' && (c < '\t' || c > '\r') {
 			dst = append(dst, c)
 		}
 	}
