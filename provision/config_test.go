@@ -134,3 +134,21 @@ func TestSecrets(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// The examples of docs/provision.md are read as they stand there.
+func TestDocumentedExamples(t *testing.T) {
+	b, err := os.ReadFile("../docs/provision.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(string(b), "```yaml\n")
+	if len(parts) != 3 {
+		t.Fatalf("%d examples", len(parts)-1)
+	}
+	for _, p := range parts[1:] {
+		text, _, _ := strings.Cut(p, "```")
+		if _, err := Parse([]byte(text)); err != nil {
+			t.Errorf("%v in\n%s", err, text)
+		}
+	}
+}
