@@ -14,6 +14,7 @@ func TestParseRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":        {"machines: {web: {}}\nresources:\n  - packge: htop\n", `line 3, column 5: unknown key "packge"; did you mean package?`},
 		"unknown inner key":  {"resources:\n  - file: {path: /x, contents: a}\n", `unknown key "contents"; did you mean content?`},
+		"known elsewhere":    {"resources:\n  - file: {path: /x, on: [a]}\n", `unknown key "on"; it is known, but in another place`},
 		"not yaml":           {"machines: [\n", "sequence end token"},
 		"wrong type":         {"machines: 3\n", "[1:11]"},
 		"secret in no place": {"resources: 3\n", "[1:12]"},

@@ -3,6 +3,7 @@ package provision
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -15,7 +16,10 @@ func unknownKey(e *yaml.UnknownFieldError) error {
 	pos := e.Token.Position
 	key := e.Token.Value
 	hint := ""
-	if near := nearest.Of(key, keys(reflect.TypeFor[Config](), map[reflect.Type]bool{})); near != "" {
+	known := keys(reflect.TypeFor[Config](), map[reflect.Type]bool{})
+	if slices.Contains(known, key) {
+		hint = "; it is known, but in another place (on and tags stand beside a resource, not in it)"
+	} else if near := nearest.Of(key, known); near != "" {
 		hint = fmt.Sprintf("; did you mean %s?", near)
 	}
 	return fmt.Errorf("line %d, column %d: unknown key %q%s", pos.Line, pos.Column, key, hint)
