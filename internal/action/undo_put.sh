@@ -16,18 +16,24 @@ same() {
 	esac
 }
 
-# holders PATH names the processes that keep a mount busy.
+# holders PATH names the processes that keep a mount busy, with few programs: a guest may have many descriptors open.
 holders() {
-	for process in /proc/[0-9]*; do
-		for use in "$process/cwd" "$process/root" "$process/fd/"*; do
-			case $(readlink "$use" 2>/dev/null) in
-			"$1" | "$1"/*)
-				IFS= read -r name 2>/dev/null <"$process/comm" || name=process
-				echo "boxdoctor: $1 is used by $name (process ${process#/proc/})"
-				break
+	# shellcheck disable=SC2012 # names of numbers only
+	ls -l /proc/[0-9]*/cwd /proc/[0-9]*/root /proc/[0-9]*/fd 2>/dev/null |
+		sed -n -e 's,^/proc/\([0-9]*\)/fd:$,= \1,p' -e 's,^.* /proc/\([0-9]*\)/[a-z]* -> ,\1 ,p' -e 's,^l.* [0-9]* -> ,- ,p' | {
+		owner=
+		while read -r process path; do
+			case $process in
+			=)
+				owner=$path
+				continue
 				;;
+			-) process=$owner ;;
 			esac
+			case $path in "$1" | "$1"/*) echo "$process" ;; esac
 		done
+	} | sort -u | head -n 20 | while read -r process; do
+		echo "boxdoctor: $1 is used by $(sed -n 's/^Name:[[:space:]]*//p' "/proc/$process/status" 2>/dev/null) (process $process)"
 	done
 }
 
