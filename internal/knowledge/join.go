@@ -102,7 +102,7 @@ func Join(text string) string {
 func isHarmless(line []byte) bool {
 	lower := lowered(nil, line)
 	squeezed := appendSqueezed(nil, lower)
-	return slices.ContainsFunc(Current().harmless, func(h Line) bool { return h.match.possible(squeezed) && h.match.re.Match(lower) })
+	return slices.ContainsFunc(Current().harmless, func(h Line) bool { return h.match.possible(squeezed) && h.match.re().Match(lower) })
 }
 
 // goesOn tells whether the second line, whose first word has so many letters, reads like the middle of a sentence that would not

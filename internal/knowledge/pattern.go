@@ -9,6 +9,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -16,7 +17,8 @@ import (
 // pattern is an expression with the texts that must occur where it matches: looking for them first makes a text without any
 // hit a hundred times cheaper, and most texts are without most hits. They are in lower case and without white space.
 type pattern struct {
-	re *regexp.Regexp
+	// re is made when it is first tried: most never are, and making all of them takes longer than reading most texts.
+	re func() *regexp.Regexp
 	// needs are texts of which one is in every match: what the whole text is searched for.
 	needs []string
 	// sets are what is looked for before the expression is tried; alternatives are, for each alternative of the expression, which
@@ -36,21 +38,15 @@ var errNoText = errors.New("no fixed text of at least four characters is in ever
 // compile makes a pattern. Its expression is for texts in lower case, see lowered: that is several times faster than an expression
 // that tries both cases.
 func compile(expr string) (pattern, error) {
-	if _, err := regexp.Compile(flags + expr); err != nil {
-		return pattern{}, err
-	}
 	tree, err := syntax.Parse(flags+expr, syntax.Perl)
 	if err != nil {
 		return pattern{}, err
 	}
-	re, err := regexp.Compile(lowerCase(tree).String())
-	if err != nil {
-		return pattern{}, err
-	}
-	if name := badCapture(re); name != "" {
+	if name := badCapture(tree); name != "" {
 		return pattern{}, fmt.Errorf("unknown capture %q (known: %s)", name, captureNames())
 	}
-	p := pattern{re: re}
+	lowerCase(tree)
+	p := pattern{re: sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(tree.String()) })}
 	complete := true
 	for _, parts := range split(tree) {
 		sets := candidates(parts)
@@ -76,7 +72,7 @@ func compileNeedy(expr string) (pattern, error) {
 // captured are the named groups of a match that is not empty.
 func (p pattern) captured(text []byte, loc []int) map[string]string {
 	var out map[string]string
-	for i, name := range p.re.SubexpNames() {
+	for i, name := range p.re().SubexpNames() {
 		if name != "" && loc[2*i] >= 0 {
 			if out == nil {
 				out = map[string]string{}
@@ -88,7 +84,7 @@ func (p pattern) captured(text []byte, loc []int) map[string]string {
 }
 
 // lowerCase makes an expression that ignores case one for texts in lower case. Letters beyond ASCII keep both cases.
-func lowerCase(re *syntax.Regexp) *syntax.Regexp {
+func lowerCase(re *syntax.Regexp) {
 	if re.Op == syntax.OpLiteral && !slices.ContainsFunc(re.Rune, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		re.Flags &^= syntax.FoldCase
 		for i, r := range re.Rune {
@@ -98,7 +94,6 @@ func lowerCase(re *syntax.Regexp) *syntax.Regexp {
 	for _, sub := range re.Sub {
 		lowerCase(sub)
 	}
-	return re
 }
 
 // lowered appends a text with its ASCII letters in lower case, which patterns are made for. Places stay the same.
@@ -113,7 +108,7 @@ func lowered(dst, text []byte) []byte {
 }
 
 // in tells whether an expression matches anywhere in a text of any case.
-func (p pattern) in(text []byte) bool { return p.re.Match(lowered(nil, text)) }
+func (p pattern) in(text []byte) bool { return p.re().Match(lowered(nil, text)) }
 
 // mostSets bounds the sets that are looked for; those beyond are taken for found.
 const mostSets = 64

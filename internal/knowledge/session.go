@@ -313,10 +313,10 @@ func (s *session) searchView(patterns []pattern, c candidate) (loc []int, p patt
 	s.lower = lowered(s.lower[:0], text)
 	s.squeezed = appendSqueezed(s.squeezed[:0], s.lower)
 	for _, p := range patterns {
-		if !p.possible(s.squeezed) || !p.re.Match(s.lower) {
+		if !p.possible(s.squeezed) || !p.re().Match(s.lower) {
 			continue
 		}
-		loc := p.re.FindSubmatchIndex(s.lower)
+		loc := p.re().FindSubmatchIndex(s.lower)
 		for i := range loc {
 			if loc[i] >= 0 {
 				loc[i] += start

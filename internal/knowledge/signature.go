@@ -3,6 +3,7 @@ package knowledge
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 )
@@ -183,8 +184,8 @@ func (s *Signature) complete() error {
 }
 
 // badCapture is the first named group that nothing knows.
-func badCapture(re *regexp.Regexp) string {
-	for _, name := range re.SubexpNames() {
+func badCapture(re *syntax.Regexp) string {
+	for _, name := range re.CapNames() {
 		if name != "" && !slices.Contains(captures, name) {
 			return name
 		}
