@@ -129,6 +129,13 @@ func TestSignModules(t *testing.T) {
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("the key: %v %v", info, err)
 		}
+		if err := os.RemoveAll(filepath.Join(c.dir, "lib/shim-signed")); err != nil {
+			t.Fatal(err)
+		}
+		c.tool("openssl", `case $* in *-addext*) exit 1 ;; esac; while [ $# -gt 0 ]; do case $1 in -keyout | -out) echo key >"$2" ;; esac; shift; done`)
+		if code, out := c.run(script); code != 0 {
+			t.Errorf("openssl before 1.1.1: %d %s", code, out)
+		}
 		if _, out := c.run(script); strings.Contains(out, "openssl") {
 			t.Errorf("the key is made again: %s", out)
 		}

@@ -11,8 +11,10 @@ if [ ! -e "$keys/MOK.priv" ] || [ ! -e "$keys/MOK.der" ]; then
 	mkdir -p "$keys"
 	chmod 0700 "$keys"
 	umask 077
-	run openssl req -new -x509 -newkey rsa:2048 -nodes -days 36500 -outform DER -subj "/CN=$(uname -n) machine owner key/" \
-		-addext extendedKeyUsage=codeSigning -keyout "$keys/MOK.priv" -out "$keys/MOK.der"
+	set -- -new -x509 -newkey rsa:2048 -nodes -days 36500 -outform DER -subj "/CN=$(uname -n) machine owner key/" -keyout "$keys/MOK.priv" -out "$keys/MOK.der"
+	echo "+ openssl req $*"
+	# openssl before 1.1.1 has no -addext
+	openssl req "$@" -addext extendedKeyUsage=codeSigning 2>/dev/null || run openssl req "$@"
 	umask 022
 fi
 signed=0
