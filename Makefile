@@ -37,6 +37,7 @@ acceptance:
 	@sed 's/#.*//' internal/acceptance/lab/packages
 	internal/acceptance/lab/lab.sh install
 	go test -tags acceptance -count=1 -v -timeout 30m ./internal/acceptance
+	go test -tags acceptance -count=1 -run TestAgainstVagrant -v ./internal/vagrantfile
 
 # the founding case on a kernel of its own: what .ci/run has time for
 acceptance-vm: vm-packages

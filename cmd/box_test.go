@@ -70,7 +70,8 @@ func registryTrial(t *testing.T) (*trial, *boxRegistry) {
 	r := &boxRegistry{file: []byte(strings.Repeat("a synthetic box\n", 64))}
 	h := sha256.Sum256(r.file)
 	r.sum = hex.EncodeToString(h[:])
-	r.Server = httptest.NewServer(r)
+	r.Server = httptest.NewUnstartedServer(r) // it answers with its own address, so that must be there first
+	r.Start()
 	t.Cleanup(r.Close)
 	tr := newTrial(t)
 	tr.env["VAGRANT_SERVER_URL"], tr.env["VAGRANT_HOME"] = r.URL, t.TempDir()

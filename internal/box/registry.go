@@ -38,7 +38,7 @@ type Registry struct {
 func (r Registry) Lookup(ctx context.Context, name string, o download.Options) (Metadata, string, error) {
 	server, err := url.Parse(r.Server)
 	if err != nil || server.Host == "" || server.Scheme != "https" && server.Scheme != "http" {
-		return Metadata{}, "", fmt.Errorf("VAGRANT_SERVER_URL is %q, which is no address of a registry; such an address is %s", r.Server, DefaultServer)
+		return Metadata{}, "", fmt.Errorf("VAGRANT_SERVER_URL is %q, which is no address of a registry; such an address is %s", download.Shown(r.Server), DefaultServer)
 	}
 	base := strings.TrimRight(r.Server, "/")
 	first := base + "/api/v2/vagrant/" + name
@@ -59,7 +59,7 @@ func (r Registry) notFound(name string, err error) error {
 	if r.Token != "" {
 		login = "If it is private, the token of VAGRANT_CLOUD_TOKEN may not see it."
 	}
-	return &NotThereError{fmt.Sprintf("the registry %s has no box %s (%v)", r.Server, name, err),
+	return &NotThereError{fmt.Sprintf("the registry %s has no box %s (%v)", download.Shown(r.Server), name, err),
 		"Look at the spelling: ORGANISATION/NAME. " + login + " Another registry: VAGRANT_SERVER_URL."}
 }
 
@@ -70,7 +70,7 @@ func (r Registry) read(ctx context.Context, address, name string, o download.Opt
 	}
 	m, err := parseMetadata(body, name)
 	if err != nil {
-		return m, &MetadataError{URL: address, Type: mediaType(contentType, body), Title: title(body), Cause: err}
+		return m, &MetadataError{URL: download.Shown(address), Type: mediaType(contentType, body), Title: title(body), Cause: err}
 	}
 	return m, nil
 }

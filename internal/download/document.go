@@ -47,7 +47,7 @@ func (d Document) try(ctx context.Context, o Options) ([]byte, string, error) {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.URL, nil)
 	if err != nil {
-		return nil, "", final{fmt.Errorf("%q is no address: %w", d.URL, err)}
+		return nil, "", final{fmt.Errorf("%q is no address", Shown(d.URL))}
 	}
 	req.Header.Set("User-Agent", UserAgent)
 	if d.Accept != "" {
@@ -62,14 +62,14 @@ func (d Document) try(ctx context.Context, o Options) ([]byte, string, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, "", statusError(d.URL, resp)
+		return nil, "", statusError(Shown(d.URL), resp)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, d.Max+1))
 	if err != nil {
-		return nil, "", timely(ctx, fmt.Errorf("%s: %w", d.URL, err), 2*o.Stall)
+		return nil, "", timely(ctx, fmt.Errorf("%s: %w", Shown(d.URL), err), 2*o.Stall)
 	}
 	if int64(len(body)) > d.Max {
-		return nil, "", final{fmt.Errorf("%s: the answer is larger than the %d bytes that such a document can have", d.URL, d.Max)}
+		return nil, "", final{fmt.Errorf("%s: the answer is larger than the %d bytes that such a document can have", Shown(d.URL), d.Max)}
 	}
 	return body, resp.Header.Get("Content-Type"), nil
 }

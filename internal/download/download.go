@@ -239,7 +239,7 @@ func (t *transfer) run(ctx context.Context) (Result, error) {
 		}
 		t.part.discard()
 		if t.rounds++; !t.joined || t.rounds > 1 {
-			return Result{}, &MismatchError{t.URL, t.Sum, got}
+			return Result{}, &MismatchError{Shown(t.URL), t.Sum, got}
 		}
 		t.note("what was put together from several answers does not match its checksum; once more from the start")
 		t.joined, t.resumed = false, 0
@@ -365,7 +365,7 @@ func (t *transfer) try(ctx context.Context) error {
 func (t *transfer) request(ctx context.Context, from int64) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.URL, nil)
 	if err != nil {
-		return nil, final{fmt.Errorf("%q is no address of a file: %w", t.URL, err)}
+		return nil, final{fmt.Errorf("%q is no address of a file", Shown(t.URL))}
 	}
 	req.Header.Set("User-Agent", UserAgent)
 	req.Header.Set("Accept-Encoding", "identity") // offsets are those of the file, not of a compressed form
@@ -394,7 +394,7 @@ func (t *transfer) accept(resp *http.Response, from int64) (whole bool, err erro
 		start, total, ok := contentRange(resp.Header.Get("Content-Range"))
 		if !ok || start != from || from == 0 || total >= 0 && t.part.Total > 0 && total != t.part.Total {
 			t.part.empty()
-			return false, fmt.Errorf("%s: asked for the bytes from %d of %d on, the server sent %q; from the start", t.URL, from, t.part.Total, resp.Header.Get("Content-Range"))
+			return false, fmt.Errorf("%s: asked for the bytes from %d of %d on, the server sent %q; from the start", Shown(t.URL), from, t.part.Total, resp.Header.Get("Content-Range"))
 		}
 		t.joined, t.total = true, total
 	case http.StatusRequestedRangeNotSatisfiable:
@@ -404,12 +404,12 @@ func (t *transfer) accept(resp *http.Response, from int64) (whole bool, err erro
 			return true, nil
 		}
 		t.part.empty()
-		return false, fmt.Errorf("%s: there are no bytes from %d on; from the start", t.URL, from)
+		return false, fmt.Errorf("%s: there are no bytes from %d on; from the start", Shown(t.URL), from)
 	default:
-		return false, statusError(t.URL, resp)
+		return false, statusError(Shown(t.URL), resp)
 	}
 	if t.Max > 0 && t.total > t.Max {
-		return false, unusable{fmt.Errorf("%s: the server announces %d bytes, more than the %d that such a file can have", t.URL, t.total, t.Max)}
+		return false, unusable{fmt.Errorf("%s: the server announces %d bytes, more than the %d that such a file can have", Shown(t.URL), t.total, t.Max)}
 	}
 	return false, t.part.begin(resp, t.total)
 }
@@ -431,13 +431,13 @@ func (t *transfer) copy(resp *http.Response, quiet *time.Timer) error {
 		err = final{cerr}
 	}
 	if err != nil {
-		return fmt.Errorf("%s, after %d bytes: %w", t.URL, w.done, err)
+		return fmt.Errorf("%s, after %d bytes: %w", Shown(t.URL), w.done, err)
 	}
 	if t.total >= 0 && w.done != t.total {
-		return fmt.Errorf("%s: %d bytes came, %d were announced", t.URL, w.done, t.total)
+		return fmt.Errorf("%s: %d bytes came, %d were announced", Shown(t.URL), w.done, t.total)
 	}
 	if w.done == 0 {
-		return fmt.Errorf("%s: the server sent nothing", t.URL)
+		return fmt.Errorf("%s: the server sent nothing", Shown(t.URL))
 	}
 	return nil
 }

@@ -297,7 +297,7 @@ func rewrite(t *testing.T, f File, change func(string) string) {
 // What belongs to another address, another checksum or to nothing that can be told is not gone on with.
 func TestPartsThatAreNotTakenOver(t *testing.T) {
 	for name, change := range map[string]func(string) string{
-		"another address":  func(s string) string { return strings.Replace(s, "x.box", "y.box", 1) },
+		"another address":  func(s string) string { return strings.Replace(s, `"url_sha256":"`, `"url_sha256":"0`, 1) },
 		"another checksum": func(s string) string { return strings.Replace(s, `"Hex":"`, `"Hex":"00`, 1) },
 		"no validator":     func(s string) string { return strings.Replace(s, `"validator":"\"one\""`, `"validator":""`, 1) },
 		"damaged":          func(s string) string { return s[:len(s)/2] },
@@ -642,5 +642,25 @@ func TestRead(t *testing.T) {
 	cancel()
 	if _, _, err := Read(ctx, d, options(t)); !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// Addresses may carry passwords; errors do not.
+func TestSecretsOfAddressesAreNotShown(t *testing.T) {
+	s := serve(t, content(100))
+	s.fault = status(404)
+	f := target(t, s)
+	f.URL = strings.Replace(s.URL, "http://", "http://user:hunter2@", 1) + "/x.box?access_token=hunter3&x=1"
+	_, err := Get(t.Context(), f, options(t))
+	if err == nil || strings.Contains(err.Error(), "hunter") || !strings.Contains(err.Error(), "x=1") {
+		t.Error(err)
+	}
+	if _, _, err := Read(t.Context(), Document{URL: f.URL, Max: 1}, options(t)); err == nil || strings.Contains(err.Error(), "hunter") {
+		t.Error(err)
+	}
+	for _, address := range []string{"http://user:hunter2@%zz", "https://u:hunter2@host:port/"} {
+		if got := Shown(address); strings.Contains(got, "hunter") {
+			t.Errorf("%q", got)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -101,13 +102,32 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
+// Shown is an address for people and logs: without a password or token in it.
+func Shown(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(an address that cannot be read)"
+	}
+	query := u.Query()
+	for key := range query {
+		if secret.MatchString(key) {
+			query.Set(key, "xxxxx")
+			u.RawQuery = query.Encode()
+		}
+	}
+	return u.Redacted()
+}
+
+// secret are names of parameters whose value is nobody's business.
+var secret = regexp.MustCompile(`(?i)token|password|secret|signature|credential`)
+
 // explain says of an error of the connection what to look at.
 func explain(address string, err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err // the address is told once, and without what a redirect put into it
 	}
-	host := address
+	host := Shown(address)
 	if parsed, perr := url.Parse(address); perr == nil && parsed.Host != "" {
 		host = parsed.Host
 	}

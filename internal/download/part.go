@@ -1,6 +1,8 @@
 package download
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -12,8 +14,9 @@ import (
 type part struct {
 	path, state string
 
-	// URL and Sum are what was asked for; of anything else nothing is taken over.
-	URL string   `json:"url"`
+	// URL is the hash of the address, which may carry a token, and Sum what the file must have; of anything else nothing is
+	// taken over.
+	URL string   `json:"url_sha256"`
 	Sum Checksum `json:"sum"`
 	// Validator is the ETag, else the time of the last change: what If-Range compares. Without it nothing can be gone on with.
 	Validator string `json:"validator"`
@@ -28,8 +31,9 @@ func openPart(path, url string, sum Checksum) part {
 	if err == nil {
 		err = json.Unmarshal(b, &old)
 	}
-	p.URL, p.Sum = url, sum
-	if err != nil || old.URL != url || old.Sum != sum || old.Validator == "" {
+	h := sha256.Sum256([]byte(url))
+	p.URL, p.Sum = hex.EncodeToString(h[:]), sum
+	if err != nil || old.URL != p.URL || old.Sum != sum || old.Validator == "" {
 		p.discard()
 		return p
 	}
