@@ -20,6 +20,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 	"github.com/boxdoctor/boxdoctor/internal/guest/sshguest"
 	"github.com/boxdoctor/boxdoctor/internal/host"
+	"github.com/boxdoctor/boxdoctor/internal/passthru"
 	"github.com/boxdoctor/boxdoctor/internal/term"
 )
 
@@ -48,6 +49,8 @@ type app struct {
 	// client makes the HTTP client of downloads; lookPath finds a program.
 	client   func(getenv func(string) string) (*http.Client, error)
 	lookPath func(string) (string, error)
+	// vagrantUp runs the real vagrant.
+	vagrantUp func(context.Context, passthru.Program) (passthru.Result, error)
 	// signals delivers Ctrl-C; nil: those of the process.
 	signals chan os.Signal
 
@@ -59,7 +62,7 @@ type app struct {
 func newApp(s *term.Streams, getenv func(string) string) *app {
 	return &app{streams: s, getenv: getenv, version: readBuildVersion(), now: time.Now,
 		observe: host.Observe, dial: dialGuest, check: engine.Check, fix: engine.Fix, undo: engine.Undo,
-		startDemo: startDemo, download: host.DownloadISO, client: download.NewClient, lookPath: exec.LookPath}
+		startDemo: startDemo, download: host.DownloadISO, client: download.NewClient, lookPath: exec.LookPath, vagrantUp: passthru.Run}
 }
 
 // dialGuest connects by SSH. A nil *sshguest.Guest must not become a guest that is not nil.

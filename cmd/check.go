@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/boxdoctor/boxdoctor/internal/engine"
+	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/retry"
 )
 
 // checkOptions are those of `boxdoctor check`.
@@ -19,6 +21,8 @@ type checkOptions struct {
 	Select   selectFlags
 	Run      runFlags
 	Output   outputFlags
+	// RetryTimeout is how long to look again until everything is healthy, RetrySleep the pause between two looks.
+	RetryTimeout, RetrySleep time.Duration
 }
 
 const checkLong = `Examines this computer and the machines, and says what is wrong, why it matters and what to do. Without names:
@@ -56,6 +60,8 @@ func newCheckCmd(a *app, run func(context.Context, *checkOptions) error) *cobra.
 	o.Run.add(c.Flags())
 	o.Reach.add(c.Flags())
 	o.Folders.add(c.Flags())
+	c.Flags().DurationVar(&o.RetryTimeout, "retry-timeout", 0, "look again until everything is healthy, for at most `DURATION`")
+	c.Flags().DurationVar(&o.RetrySleep, "retry-sleep", 5*time.Second, "wait `DURATION` before looking again")
 	completeIDs(c)
 	return c
 }
@@ -66,19 +72,40 @@ func (o *checkOptions) validate() error {
 			return err
 		}
 	}
+	if o.RetryTimeout < 0 || o.RetrySleep <= 0 {
+		return usagef("--retry-timeout and --retry-sleep are lengths of time, such as 2m and 5s")
+	}
 	return o.Output.validate()
 }
 
+// errUnhealthy makes the wait of --retry-timeout go on.
+var errUnhealthy = errors.New("not healthy yet")
+
 // runCheck examines and reports.
 func (a *app) runCheck(ctx context.Context, o *checkOptions) error {
-	s := a.begin(ctx, "check", o.Output.Verbose, stopCheck)
-	ms, notes, _, err := s.machines(o.Reach, o.Machines)
+	waivers, err := a.waivers()
 	if err != nil {
+		return err
+	}
+	s := a.begin(ctx, "check", o.Output.Verbose, stopCheck)
+	var r finding.Report
+	look := func(context.Context) (err error) {
+		if r, err = s.look(o, waivers); err != nil {
+			return retry.Permanent(err)
+		}
+		if r.ExitCode != finding.ExitOK && s.Soft.Err() == nil {
+			return errUnhealthy
+		}
+		return nil
+	}
+	if o.RetryTimeout > 0 {
+		err = retry.Loop{First: o.RetrySleep, Max: o.RetrySleep, Limit: o.RetryTimeout}.Do(s.Soft, look)
+	} else {
+		err = look(s.Soft)
+	}
+	if err != nil && !errors.Is(err, errUnhealthy) {
 		return s.ended(err)
 	}
-	eo := s.engineOptions(o.Select, o.Run)
-	eo.FixCommand = o.Reach.fixCommand
-	r := a.check(s.Soft, ms, notes, eo) // Soft: nothing is changed, so nothing need be waited for
 	if s.end() {
 		return errInterrupted
 	}
@@ -86,6 +113,24 @@ func (a *app) runCheck(ctx context.Context, o *checkOptions) error {
 		return err
 	}
 	return withCode(r.ExitCode)
+}
+
+// look is one examination.
+func (s *session) look(o *checkOptions, waivers []waiver) (finding.Report, error) {
+	ms, notes, _, err := s.machines(o.Reach, o.Machines)
+	if err != nil {
+		return finding.Report{}, err
+	}
+	eo := s.engineOptions(o.Select, o.Run)
+	eo.FixCommand = o.Reach.fixCommand
+	r := s.a.check(s.Soft, ms, notes, eo) // Soft: nothing is changed, so nothing need be waited for
+	if len(waivers) > 0 {
+		waive(&r, waivers, s.a.now(), o.Run.Strict)
+	}
+	if text := upVerdict(ms, r); text != "" {
+		r.Notes = append([]string{text}, r.Notes...)
+	}
+	return r, nil
 }
 
 func stopCheck(now, _ string) string {

@@ -209,7 +209,7 @@ type outputFlags struct {
 }
 
 func (f *outputFlags) add(fs *pflag.FlagSet) {
-	fs.StringVar(&f.Format, "format", report.FormatText, "write the report as `FORMAT` (text, json)")
+	fs.StringVar(&f.Format, "format", report.FormatText, "write the report as `FORMAT` (text, json, junit, github)")
 	fs.StringArrayVar(&f.Outputs, "output", nil, "also write the report to a file, `FORMAT=FILE`; repeatable")
 	fs.CountVarP(&f.Verbose, "verbose", "v", "show every finding and how it was looked; -vv: also every step, on stderr")
 	fs.BoolVarP(&f.Quiet, "quiet", "q", false, "only one line per finding that decides the exit code")

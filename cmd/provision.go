@@ -85,7 +85,7 @@ func (o *provisionOptions) validate() error {
 	if o.Jobs < 1 || o.Jobs > maxJobs {
 		return usagef("-j %d: between 1 and %d machines can be worked on at once", o.Jobs, maxJobs)
 	}
-	if !slices.Contains(report.Formats(), o.Format) {
+	if !slices.Contains([]string{report.FormatText, report.FormatJSON}, o.Format) {
 		return unknownFormat("--format", o.Format)
 	}
 	return o.Reach.validate(o.Machines)

@@ -1,4 +1,4 @@
-// Package report renders a finished finding.Report for people (text) and for programs (json). Renderers
+// Package report renders a finished finding.Report for people (text), programs (json) and CI systems (junit, github). Renderers
 // decide nothing and sort nothing: verdicts, order, totals and the exit code come with the report.
 package report
 
@@ -20,10 +20,13 @@ type Reporter interface {
 const (
 	FormatText = "text"
 	FormatJSON = "json"
+	// FormatJUnit and FormatGitHub are for CI systems.
+	FormatJUnit  = "junit"
+	FormatGitHub = "github"
 )
 
 // Formats lists the names that New knows, in the order of the help text.
-func Formats() []string { return []string{FormatText, FormatJSON} }
+func Formats() []string { return []string{FormatText, FormatJSON, FormatJUnit, FormatGitHub} }
 
 // Painter colours words; implemented by term.Palette. Every word is also readable without it.
 type Painter interface {
@@ -77,6 +80,10 @@ func New(format string, o Options) (Reporter, error) {
 		return Text{o}, nil
 	case FormatJSON:
 		return JSON{Fix: o.Fix}, nil
+	case FormatJUnit:
+		return JUnit{o}, nil
+	case FormatGitHub:
+		return GitHub{o}, nil
 	}
 	return nil, &UnknownFormatError{format}
 }

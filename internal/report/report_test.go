@@ -70,6 +70,8 @@ var variants = map[string]struct {
 	"text120": {report.FormatText, report.Options{Width: 120}},
 	"textv":   {report.FormatText, report.Options{Width: 100, Verbose: true}},
 	"textq":   {report.FormatText, report.Options{Quiet: true}},
+	"xml":     {report.FormatJUnit, report.Options{}},
+	"github":  {report.FormatGitHub, report.Options{}},
 	"ascii":   {report.FormatText, report.Options{Width: 80, ASCII: true}},
 }
 
