@@ -89,8 +89,8 @@ func (ob *observer) powerShellPath() string {
 	return ""
 }
 
-// powerShellLimit is how long an old PowerShell may take to tell its version.
-const powerShellLimit = 10 * time.Second
+// defaultPowerShellLimit is how long an old PowerShell may take to tell its version.
+const defaultPowerShellLimit = 10 * time.Second
 
 // powerShellHangs starts PowerShell only where it may hang, which is version 2 and where no version is recorded: the
 // answer of a newer one would only cost time.
@@ -98,7 +98,7 @@ func (ob *observer) powerShellHangs(ctx context.Context, w facts.Windows) bool {
 	if w.PowerShellPath == "" || w.PowerShell != "" && !strings.HasPrefix(w.PowerShell, "2.") {
 		return false
 	}
-	inner, cancel := context.WithTimeout(ctx, powerShellLimit)
+	inner, cancel := context.WithTimeout(ctx, ob.powerShellLimit)
 	defer cancel()
 	_, err := ob.Exec(inner, w.PowerShellPath, "-NoLogo", "-NoProfile", "-NonInteractive", "-Command", "$PSVersionTable.PSVersion.Major")
 	return err != nil && inner.Err() != nil && ctx.Err() == nil

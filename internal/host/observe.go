@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -44,6 +45,8 @@ type observer struct {
 	fsroot string
 	sysctl func(name string) string
 	win    winAPI
+	// powerShellLimit bounds the start of an old PowerShell.
+	powerShellLimit time.Duration
 	// settled is the path that systemproperties names for the Guest Additions ISO.
 	settled string
 	notes   []string
@@ -58,7 +61,7 @@ func Observe(ctx context.Context, o Options) (Inventory, error) {
 }
 
 func newObserver(o Options) *observer {
-	ob := &observer{Options: o, goos: runtime.GOOS, uid: os.Getuid(), dev: "/dev/vboxdrv", fsroot: "/", sysctl: readSysctl, win: realWindows()}
+	ob := &observer{Options: o, goos: runtime.GOOS, uid: os.Getuid(), dev: "/dev/vboxdrv", fsroot: "/", sysctl: readSysctl, win: realWindows(), powerShellLimit: defaultPowerShellLimit}
 	ob.isProgram = func(path string) bool {
 		info, err := os.Stat(path)
 		return err == nil && info.Mode().IsRegular() && (runtime.GOOS == "windows" || info.Mode()&0o111 != 0)
