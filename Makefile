@@ -21,7 +21,7 @@ lint:
 
 shellcheck:
 	shellcheck -s sh fixes/scripts/*.sh provision/scripts/*.sh provision/sections/*.sh internal/action/*.sh internal/probe/sections/*.sh internal/acceptance/lab/sick/*
-	shellcheck -x -P SCRIPTDIR -S warning internal/acceptance/lab/lab.sh internal/acceptance/lab/record.sh internal/acceptance/vm/vm.sh .ci/run
+	shellcheck -x -P SCRIPTDIR -S warning internal/acceptance/lab/lab.sh internal/acceptance/lab/record.sh internal/acceptance/hostlab/hostlab.sh internal/acceptance/hostlab/VBoxManage internal/acceptance/vm/vm.sh .ci/run
 
 # every platform that a release is built for, without cgo
 cross:
@@ -44,8 +44,13 @@ acceptance-vm: vm-packages
 	internal/acceptance/vm/vm.sh image founding
 	go test -tags acceptance_vm -short -count=1 -v -timeout 45m ./internal/acceptance
 
+# the host's side on the real VBoxManage of Debian sid and the real vagrant; root, downloads about 200 MB once
+acceptance-host:
+	internal/acceptance/hostlab/hostlab.sh
+	go test -tags acceptance_host -count=1 -v -timeout 20m -run 'TestHost|TestUp' ./internal/acceptance
+
 # everything; about an hour and a half
-acceptance-full: acceptance vm-packages
+acceptance-full: acceptance acceptance-host vm-packages
 	internal/acceptance/vm/vm.sh image founding current stock
 	go test -tags acceptance_vm -count=1 -v -timeout 150m ./internal/acceptance
 
