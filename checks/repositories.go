@@ -54,6 +54,9 @@ func eolVerdict(sys facts.System, moved []facts.Repo) finding.Verdict {
 		eol = eol.Of(sys.Pretty)
 		v = finding.Failf("%s reached its end of life on %s and its repositories have moved", sys.Pretty, eol.EOL).Diff(eol.Archive, strings.Join(ids, ", "))
 	}
+	if sys.ID == "centos" && !strings.HasPrefix(sys.VersionID, "8") {
+		v = v.Likely("the archive's address is the vendor's; whether it answers this guest is seen when it is used")
+	}
 	return v
 }
 
@@ -83,7 +86,7 @@ func evalOldMinor(f *facts.Facts) finding.Verdict {
 		return finding.Passf("the running kernel is not of an older minor release")
 	}
 	v := finding.Failf("the running kernel is of release %s; the repositories hold only %s, so %s is not to be had there", old.Running, old.Offered, needed[0]).
-		Diff("kernel-devel of "+old.Running, "kernels of "+old.Offered)
+		Diff("kernel-devel of "+old.Running, "kernels of "+old.Offered).Likely("the vault's address is general knowledge; it is asked before anything is taken from it")
 	if vault := f.Guest.Resolve.Or(facts.Resolve{}).Vault; vault.Text != "" {
 		return v.Advise("the vault of that release did not answer ("+oneLine(vault.Text)+"); see for yourself in the guest", "curl -I "+old.Vault+"repodata/repomd.xml")
 	}

@@ -141,6 +141,6 @@ func pythonVerdict(manager string, p facts.Python, got string) finding.Verdict {
 	if manager == "dnf" {
 		want, repair = "the Python 3 that the distribution came with", "ls -l "+p.Interpreter+" /usr/bin/python3* /usr/libexec/platform-python*"
 	}
-	return finding.Failf("%s does not run: its Python was replaced", manager).Diff(want, got).
+	return finding.Failf("%s does not run: its Python was replaced", manager).Diff(want, got).Likely("not seen on a real guest yet").
 		Advise("give the system its own Python back, in the guest; boxdoctor does not touch it. Programs that want another one name it in their first line", repair)
 }
