@@ -113,8 +113,24 @@ func (l *hostLab) vm(name string) (id string) {
 	return m[1]
 }
 
-// check is boxdoctor check as JSON: findings by id, and the status.
-func (l *hostLab) check(args ...string) (map[string]finding.Finding, int) {
+// check is boxdoctor check as JSON: findings by id, and the status. On a machine that is very busy VBoxManage may take
+// longer than its limit, which is honestly unknown; the look is then repeated.
+func (l *hostLab) check(args ...string) (all map[string]finding.Finding, code int) {
+	l.t.Helper()
+	for range 3 {
+		late := false
+		all, code = l.once(args...)
+		for _, f := range all {
+			late = late || f.Status == finding.Unknown && strings.Contains(f.Message, "did not answer within")
+		}
+		if !late {
+			break
+		}
+	}
+	return all, code
+}
+
+func (l *hostLab) once(args ...string) (map[string]finding.Finding, int) {
 	l.t.Helper()
 	out, errs, code := l.run(l.bin, append([]string{"check", "--format", "json"}, args...)...)
 	var r finding.Report
@@ -233,13 +249,13 @@ func (l *hostLab) measure() {
 		l.t.Fatal(err)
 	}
 	start := time.Now()
-	l.check()
+	l.once()
 	took := time.Since(start)
 	text, err := os.ReadFile(calls)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	slowest := 0
+	slowest := 0 // a call that was cut off at its limit is not written down
 	for line := range strings.Lines(string(text)) {
 		ms, _, _ := strings.Cut(line, " ")
 		if n, err := strconv.Atoi(ms); err == nil {
@@ -247,8 +263,8 @@ func (l *hostLab) measure() {
 		}
 	}
 	l.t.Logf("warm check: %d ms; its slowest of %d VBoxManage calls: %d ms", took.Milliseconds(), strings.Count(string(text), "\n"), slowest)
-	if took > time.Duration(slowest)*time.Millisecond+2*time.Second {
-		l.t.Errorf("the check takes %s, its slowest call %d ms", took, slowest)
+	if limit := 5 * time.Second; took > max(limit, time.Duration(slowest)*time.Millisecond)+2*time.Second {
+		l.t.Errorf("the check takes %s, its slowest call %d ms, and no call may take longer than %s", took, slowest, limit)
 	}
 }
 
