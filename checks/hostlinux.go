@@ -44,7 +44,7 @@ func evalDriverLoaded(f *facts.Facts, l facts.Linux) finding.Verdict {
 
 var _ = register(Check{
 	ID: "linux.headers", Title: "Kernel modules can be built on this host", Target: OnHost, Severity: finding.Major, Rows: []string{"linux.headers"},
-	Level: LevelSudo, Link: "https://github.com/kubernetes/minikube/issues/3974",
+	After: []string{"vbox.missing"}, Level: LevelSudo, Link: "https://github.com/kubernetes/minikube/issues/3974",
 	Why:   "Without the headers of the running kernel the driver cannot be built: `Please install the Linux kernel \"header\" files matching the current kernel`. It matters only while the driver is missing.",
 	Looks: "/lib/modules/RELEASE/build/Makefile", Source: "host-catalogue 1.4",
 	Eval: onLinux(func(f *facts.Facts, l facts.Linux) finding.Verdict {

@@ -179,7 +179,7 @@ func evalDHCP(f *facts.Facts, w facts.Wanted) finding.Verdict {
 }
 
 var _ = register(Check{
-	ID: "net.duplicate_hostonly", Title: "Every host-only adapter has an address of its own", Target: OnHost, Severity: finding.Major, Rows: []string{"net.duplicate_hostonly"}, Level: LevelConfirm,
+	ID: "net.duplicate_hostonly", Title: "Every host-only adapter has an address of its own", Target: OnHost, Severity: finding.Major, Rows: []string{"net.duplicate_hostonly"}, After: []string{"vbox.missing"}, Level: LevelConfirm,
 	Link:  "https://www.virtualbox.org/manual/topics/networkingdetails.html",
 	Why:   "Two adapters with one address: packets take the wrong one and the VM cannot be reached.",
 	Looks: "`VBoxManage list hostonlyifs`", Source: "host-catalogue 1.5",

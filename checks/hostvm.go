@@ -252,7 +252,7 @@ var _ = register(Check{
 })
 
 var _ = register(Check{
-	ID: "vm.disk_uuid", Title: "VirtualBox remembers no disk that is gone", Target: OnHost, Severity: finding.Minor, Rows: []string{"vm.disk_uuid"}, Level: LevelConfirm,
+	ID: "vm.disk_uuid", Title: "VirtualBox remembers no disk that is gone", Target: OnHost, Severity: finding.Minor, Rows: []string{"vm.disk_uuid"}, After: []string{"vbox.missing"}, Level: LevelConfirm,
 	Link:  "https://github.com/xdissent/ievms/issues/217",
 	Why:   "`Cannot register the hard disk … because a hard disk … with UUID already exists`: an import fails on a disk whose file is long gone.",
 	Looks: "`VBoxManage list hdds` and whether each file exists", Source: "host-catalogue 1.7",
@@ -323,7 +323,7 @@ var _ = register(Check{
 })
 
 var _ = register(Check{
-	ID: "vm.folder_denied", Title: "VirtualBox's machine folder can be written", Target: OnHost, Severity: finding.Critical, Rows: []string{"vm.folder_denied"}, Level: LevelConfirm,
+	ID: "vm.folder_denied", Title: "VirtualBox's machine folder can be written", Target: OnHost, Severity: finding.Critical, Rows: []string{"vm.folder_denied"}, After: []string{"vbox.missing"}, Level: LevelConfirm,
 	Link:  vagrantIssues + "9512",
 	Why:   "`Could not create the directory … (VERR_ACCESS_DENIED)`: the folder belongs to somebody else.",
 	Looks: "`VBoxManage list systemproperties`: Default machine folder, and access(2) on it", Source: "host-catalogue 1.7",
