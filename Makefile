@@ -2,7 +2,7 @@
 # make acceptance  real parts in container guests; needs root on Debian, says what it installs
 # make acceptance-vm    a guest with a kernel and a reboot of its own; needs the same
 # make acceptance-full  both, and what takes too long for every change
-.PHONY: check test lint shellcheck format cross acceptance acceptance-vm acceptance-full vm-packages demo update
+.PHONY: check test lint shellcheck format cross acceptance acceptance-vm acceptance-full vm-packages demo update fuzz
 
 check: format test shellcheck cross
 
@@ -27,6 +27,12 @@ shellcheck:
 cross:
 	@for os in linux darwin windows; do for arch in amd64 arm64; do \
 		echo "build $$os/$$arch"; CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -trimpath -o /dev/null . || exit 1; done; done
+
+# every fuzzer for FUZZTIME; go test alone runs their seeds and the committed corpora
+FUZZTIME ?= 1m
+fuzz:
+	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+		echo "fuzz $$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
 
 # rewrites goldens and generated documents; read the diff
 update:

@@ -144,7 +144,7 @@ func runningVMs(f *facts.Facts) int {
 }
 
 var _ = register(Check{
-	ID: "vbox.ga_iso_missing", Title: "The Guest Additions ISO is on this host", Target: OnHost, Severity: finding.Minor, Rows: []string{"vbox.ga_iso_missing"}, Level: LevelAuto, Link: "https://www.virtualbox.org/wiki/Downloads",
+	ID: "vbox.ga_iso_missing", Title: "The Guest Additions ISO is on this host", Target: OnHost, Severity: finding.Minor, Rows: []string{"vbox.ga_iso_missing", "H5"}, Level: LevelAuto, Link: "https://www.virtualbox.org/wiki/Downloads",
 	After: []string{"vbox.missing"},
 	Why:   "A repair installs the Guest Additions from the ISO of the host's VirtualBox. Without it they must be downloaded.",
 	Looks: "VBoxManage list systemproperties, then the usual places", Source: "host-catalogue 1.3",

@@ -10,7 +10,7 @@ import (
 )
 
 var _ = register(Check{
-	ID: "plugin.exists_removed", Title: "No plugin calls what Ruby has removed", Target: OnHost, Severity: finding.Critical, Rows: []string{"plugin.exists_removed"}, Level: LevelConfirm,
+	ID: "plugin.exists_removed", Title: "No plugin calls what Ruby has removed", Target: OnHost, Severity: finding.Critical, Rows: []string{"plugin.exists_removed", "H1"}, Level: LevelConfirm,
 	Link:  vagrantIssues + "13404",
 	Why:   "Ruby 3.2 removed File.exists? and Dir.exists?. Vagrant 2.4.2 and later bring such a Ruby, and plugins such as vagrant-vbguest 0.32.0 end every command with `undefined method 'exists?' for class File`.",
 	Looks: "the .rb files of installed plugins and the Vagrantfile, where the newest Ruby of the Vagrant home is 3.2 or later", Source: "host-catalogue 1.6, finding 7",

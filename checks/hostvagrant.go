@@ -15,7 +15,7 @@ import (
 const vagrantEnvironment = "https://developer.hashicorp.com/vagrant/docs/other/environmental-variables"
 
 var _ = register(Check{
-	ID: "vbox.unsupported", Title: "This Vagrant supports this VirtualBox", Target: OnHost, Severity: finding.Critical, Rows: []string{"vbox.unsupported"},
+	ID: "vbox.unsupported", Title: "This Vagrant supports this VirtualBox", Target: OnHost, Severity: finding.Critical, Rows: []string{"vbox.unsupported", "H2"},
 	After: []string{"vbox.version_empty"}, Level: LevelManual, Link: vagrantIssues + "13501",
 	Why:   "`Vagrant has detected that you have a version of VirtualBox installed that is not supported by this version of Vagrant.` Vagrant accepts only the series that it has a driver for.",
 	Looks: "VBoxManage --version, the name of Vagrant's own folder, and the dated table of drivers", Source: "host-catalogue 1.1",

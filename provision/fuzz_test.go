@@ -1,0 +1,60 @@
+package provision
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/probe"
+)
+
+// FuzzParse: whatever a project declares, the reader answers with resources or an error, and no name or path of it
+// can be taken for an option or another command.
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{app, "resources: [{package: htop}]", "machines: {web: {}}\nresources: [{file: {path: /x, content: a}, on: [web]}]", "a: [", "supervisor: {programs: {a: {command: x, environment: {A: b}}}}"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := Parse([]byte(text))
+		if err != nil {
+			return
+		}
+		plan, err := c.For("web", Input{Dir: t.TempDir(), Secrets: &Secrets{Getenv: func(string) string { return "s" }}})
+		if err != nil {
+			return
+		}
+		rs, err := plan(facts.Guest{System: facts.Known(facts.System{Manager: "apt"})})
+		if err != nil {
+			return
+		}
+		for _, r := range rs {
+			n := r.Needs()
+			for _, name := range append(append(n.Packages, n.Services...), n.Files...) {
+				if strings.HasPrefix(name, "-") || strings.ContainsAny(name, "\n\r") {
+					t.Errorf("%s asks for %q", r.ID(), name)
+				}
+			}
+		}
+	})
+}
+
+// FuzzAnswers: a guest that lies is an error or a state, never a crash.
+func FuzzAnswers(f *testing.F) {
+	f.Add("file", "81a4 3 root root /etc/motd", "aa\nhi")
+	f.Add("dpkg", "htop 3.2 install ok installed", "")
+	f.Add("user", "web:x:1:2::/home:/bin/sh", "web adm")
+	f.Add("systemd", "cron loaded active enabled", "")
+	f.Fuzz(func(t *testing.T, name, value, lines string) {
+		a := probe.Answer{Facts: []probe.Fact{{Name: name, Value: value, Lines: strings.Split(lines, "\n")}}}
+		for kind, got := range map[string]int{
+			"file": len(read("file", a, readFile).of), "package": len(read("package", a, readPackage).of),
+			"service": len(read("service", a, readService).of), "user": len(read("user", a, readUser).of),
+			"group": len(read("group", a, readGroup).of), "sysctl": len(read("sysctl", a, readSysctl).of),
+			"folder": len(read("folder", a, readFolder).of), "command": len(read("command", a, readCommand).of),
+		} {
+			if got > 1 {
+				t.Errorf("one line became %d of kind %s", got, kind)
+			}
+		}
+	})
+}
