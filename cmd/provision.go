@@ -132,15 +132,11 @@ func (o *provisionOptions) find() (string, error) {
 		return filepath.Abs(o.File)
 	}
 	dir, err := os.Getwd()
-	for err == nil {
-		path := filepath.Join(dir, configFile)
-		if _, serr := os.Stat(path); serr == nil {
-			return path, nil
-		}
-		if filepath.Dir(dir) == dir {
-			break
-		}
-		dir = filepath.Dir(dir)
+	if err != nil {
+		return "", err
+	}
+	if path, err := findUpwards(dir, configFile); path != "" || err != nil {
+		return path, err
 	}
 	return "", usagef("there is no %s here or in a folder above: nothing is declared", configFile).
 		withHint("Write one, or name another file: boxdoctor provision -f FILE")
