@@ -5,7 +5,6 @@ type kind uint8
 
 const (
 	kindSignature kind = iota
-	kindPart           // one of a signature's all
 	kindHarmless
 	kindHealthy
 	kindTrouble
@@ -19,9 +18,8 @@ type rule struct {
 	patterns []pattern
 	// delay is how many lines later it is tried.
 	delay int
-	// signature is its number, parts the rules of its all.
+	// signature is its number.
 	signature int
-	parts     []int
 	// level is the place of a message among those with which a run of the installer begins.
 	level int
 	// length is that of a word of trouble, without white space.
@@ -68,9 +66,6 @@ func (ix *index) add(r rule) int {
 
 func (ix *index) addSignature(i int, s *Signature) {
 	r := rule{kind: kindSignature, signature: i, patterns: s.match, delay: near + settle}
-	for _, p := range s.all {
-		r.parts = append(r.parts, ix.add(rule{kind: kindPart, patterns: []pattern{p}, delay: near + settle}))
-	}
 	if len(s.all) > 0 || s.nearby {
 		r.delay = s.Within + near + settle + 1
 	}

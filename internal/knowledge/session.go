@@ -55,7 +55,6 @@ type session struct {
 
 	last    []candidate    // by rule: what was made due last
 	found   [][]occurrence // by signature
-	parts   [][2]int       // by rule: the lines where it was found last, the latest first
 	context map[string]string
 
 	runs, level                map[string]int // by label
@@ -76,7 +75,7 @@ const (
 func newSession(b *Base) *session {
 	ix := b.index()
 	s := &session{base: b, index: ix, found: make([][]occurrence, len(b.signatures)), context: map[string]string{},
-		last: make([]candidate, len(ix.rules)), parts: make([][2]int, len(ix.rules))}
+		last: make([]candidate, len(ix.rules))}
 	return s
 }
 
@@ -85,7 +84,7 @@ func (s *session) read(stop func() error, t Text) error {
 	s.file, s.n, s.state = t.Name, 0, 0
 	s.runs, s.level = map[string]int{}, map[string]int{}
 	for i := range s.last {
-		s.last[i], s.parts[i] = candidate{line: -1}, [2]int{-ringSize, -ringSize}
+		s.last[i] = candidate{line: -1}
 	}
 	var l logtext.Line
 	r := logtext.NewReader(t.Reader)
@@ -237,9 +236,6 @@ func (s *session) try(r *rule, c candidate) {
 		for name, value := range p.captured(s.view.text, loc) {
 			s.context[name] = value
 		}
-	case kindPart:
-		at, _ := s.view.lines(loc)
-		s.parts[c.rule] = [2]int{at, s.parts[c.rule][0]}
 	case kindSignature:
 		s.signature(r, c.line, loc, p)
 	}
@@ -249,18 +245,39 @@ func (s *session) try(r *rule, c candidate) {
 func (s *session) signature(r *rule, line int, loc []int, p pattern) {
 	sig := &s.base.signatures[r.signature]
 	first, _ := s.view.lines(loc)
-	for _, part := range r.parts {
-		if !slices.ContainsFunc(s.parts[part][:], func(at int) bool { return at >= line-sig.Within && at <= line+sig.Within }) {
-			return
-		}
-	}
 	k := &s.ring[first%ringSize]
 	o := occurrence{file: s.file, label: k.Label, line: k.Number, run: k.run, evidence: s.evidence(loc), captured: p.captured(s.view.text, loc)}
-	if s.vetoed(sig, line, loc) {
+	if s.vetoed(sig, line, loc) || !s.whole(sig, line) {
 		return
 	}
 	s.found[r.signature] = slices.DeleteFunc(s.found[r.signature], func(old occurrence) bool { return old.file == o.file && old.label == o.label })
 	s.found[r.signature] = append(s.found[r.signature], o)
+}
+
+// whole tells whether everything else that a signature needs stands near a line. It is looked for only now: what is needed
+// besides is often a word that half of all lines hold.
+func (s *session) whole(sig *Signature, line int) bool {
+	for i := range sig.all {
+		found := false
+		for at := s.oldest(line - sig.Within); at <= s.newest(line+sig.Within) && !found; at++ {
+			found = s.holds(sig.all[i:i+1], at)
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+// holds tells whether an expression matches around a line.
+func (s *session) holds(p []pattern, line int) bool {
+	k := &s.ring[line%ringSize]
+	for at := 0; !k.harmless && at <= len(k.Text); at += reach {
+		if loc, _ := s.search(p, candidate{line: line, at: at}); loc != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // vetoed tells whether one of a signature's exclusions is in the matched lines, or nearby if it says so.
