@@ -370,7 +370,8 @@ func TestNoReboot(t *testing.T) {
 		t.Errorf("fix --no-reboot: exit %d, want 4: a restart is left", code)
 	}
 	g.did(r)
-	g.want(r, finding.Pass, "additions.version", "kernel.next_boot", "locks.versionlock", "mount.helper")
+	// The lock stands at the new version already, which is in the way of the kernel that still runs.
+	g.want(r, finding.Pass, "additions.version", "kernel.next_boot", "mount.helper")
 	if g.bootID() != boot {
 		t.Error("the machine was restarted")
 	}
