@@ -4,6 +4,7 @@
 package knowledge
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,10 @@ type Family struct {
 	Managers []string          `yaml:"managers"`
 	Kernels  []KernelPackages  `yaml:"kernels"`
 	Tools    map[string]string `yaml:"tools"`
+	// Source is where the names are from, Date when they were looked at, Confidence how sure they are (0 to 1).
+	Source     string  `yaml:"source"`
+	Date       string  `yaml:"date"`
+	Confidence float64 `yaml:"confidence"`
 }
 
 // Release is a distribution release past its end of life.
@@ -84,6 +89,11 @@ func parse() (tables, error) {
 	for name, into := range map[string]any{"packages": &pk, "eol": &eol, "ga_kernel": &ga} {
 		if err := embedded("data/"+name+".yaml", into); err != nil {
 			return tables{}, err
+		}
+	}
+	for _, f := range pk.Families {
+		if f.Source == "" || f.Date == "" || f.Confidence <= 0 || f.Confidence > 1 {
+			return tables{}, fmt.Errorf("data/packages.yaml: the family of %s: source, date and a confidence between 0 and 1 are all required", strings.Join(f.Managers, ", "))
 		}
 	}
 	pairs, err := ga.pairs()
