@@ -178,7 +178,7 @@ metalink=https://mirrors.fedoraproject.org/metalink?repo=odd
 `
 
 const debian7List = `deb http://http.us.debian.org/debian wheezy main
-deb http://security.debian.org/ wheezy/updates main
+deb http://sec.debian.org/ wheezy/updates main
 deb http://http.us.debian.org/debian wheezy-updates main
 `
 

@@ -19,7 +19,7 @@ func BenchmarkClassify(b *testing.B) {
 
 // ordinary is what long logs are made of: package managers, make, the kernel, a web server. None of it is a fault.
 var ordinary = []string{
-	"==> default: Get:%d http://deb.debian.org/debian bookworm/main amd64 libpython3.11-minimal amd64 3.11.2-6+deb12u6 [815 kB]\n",
+	"==> default: Get:%d http://http.debian.org/debian bookworm/main amd64 libpython3.11-minimal amd64 3.11.2-6+deb12u6 [815 kB]\n",
 	"    default: Selecting previously unselected package linux-compiler-gcc-12-x86.\n",
 	"    default: Preparing to unpack .../%d-linux-kbuild-6.1_6.1.158-1_amd64.deb ...\n",
 	"  CC [M]  /tmp/vbox.0/r0drv/linux/timer-r0drv-linux.o\n",
