@@ -218,19 +218,23 @@ func (c *Config) For(machine string, in Input) (func(facts.Guest) ([]Resource, e
 		}
 		b.out = append(b.out, r...)
 	}
-	supervised := c.Supervisor != nil && applies(c.Supervisor.On, machine, m.Groups) && tagged([]string{"supervisor"}, in.Tags)
-	if supervised {
-		if err := c.Supervisor.validate(); err != nil {
-			return nil, fmt.Errorf("supervisor: %w", err)
+	roles := c.rolesOf(machine, in.Tags)
+	for _, role := range roles {
+		if err := role.validate(); err != nil {
+			return nil, fmt.Errorf("%s: %w", role.name(), err)
 		}
 	}
+	at := place{Input: in, config: c, machine: machine}
 	return func(g facts.Guest) ([]Resource, error) {
-		if !supervised {
-			return b.out, nil
+		all := slices.Clone(b.out)
+		for _, role := range roles {
+			rs, err := role.resources(at, g)
+			if err != nil {
+				return all, fmt.Errorf("%s: %w", role.name(), err)
+			}
+			all = append(all, rs...)
 		}
-		role, err := c.Supervisor.resources(in, g)
-		all := slices.Concat(b.out, role)
-		return all, errors.Join(err, unique(all))
+		return all, unique(all)
 	}, unique(b.out)
 }
 
@@ -276,8 +280,8 @@ func (c *Config) CheckOn() error {
 	for _, e := range c.Resources {
 		lists = append(lists, e.On)
 	}
-	if c.Supervisor != nil {
-		lists = append(lists, c.Supervisor.On)
+	for _, role := range c.roles() {
+		lists = append(lists, role.where())
 	}
 	for _, on := range slices.Concat(lists...) {
 		if !slices.Contains(known, on) {

@@ -115,6 +115,10 @@ var (
 		ServiceFile: "/etc/systemd/system/supervisord.service"}
 )
 
+func (v *SupervisorSpec) name() string { return "supervisor" }
+
+func (v *SupervisorSpec) where() []string { return v.On }
+
 // validate refuses what no guest could be, before any is asked.
 func (v *SupervisorSpec) validate() error {
 	errs := []error{checkState("install", or(v.Install, installAuto), installAuto, installPackage, installVenv)}
@@ -236,7 +240,7 @@ func hasEPEL(g facts.Guest) bool {
 const updateMark = "supervisor-update"
 
 // resources are the role on one guest, in order.
-func (v *SupervisorSpec) resources(in Input, g facts.Guest) ([]Resource, error) {
+func (v *SupervisorSpec) resources(in place, g facts.Guest) ([]Resource, error) {
 	l, err := v.layoutFor(g)
 	if err != nil {
 		return nil, err
@@ -245,7 +249,7 @@ func (v *SupervisorSpec) resources(in Input, g facts.Guest) ([]Resource, error) 
 	if err != nil {
 		return nil, err
 	}
-	out, err := v.install(l, g, in)
+	out, err := v.install(l, g, in.Input)
 	if err != nil {
 		return nil, err
 	}
