@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -220,6 +221,10 @@ func TestLocksAtTheNewVersionOnlyAfterSuccess(t *testing.T) {
 }
 
 func TestLocksComeBackAfterSignals(t *testing.T) {
+	// Under nohup a hangup is ignored, and a shell cannot trap what was ignored when it began: children get the default.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	inCells(t, func(c *cell) {
 		for sig, want := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 			_ = os.Remove(filepath.Join(c.dir, "here"))
