@@ -156,7 +156,7 @@ func (f FileResource) remove(s *State, have File) []Change {
 
 // short is a job that takes a moment.
 func short(name, script string, args ...string) action.Job {
-	return action.Job{Name: name, Script: "set -eu\n" + script + "\n", Args: args, Timeout: 5 * time.Minute}
+	return action.Job{Name: name, Script: "set -eu\n" + script + "\n", Args: args, Timeout: 5 * time.Minute, Brief: true}
 }
 
 // attributes are the changes of mode and owner of something whose content is right.
