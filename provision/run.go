@@ -20,6 +20,8 @@ import (
 // Machine is one machine and what is declared for it.
 type Machine struct {
 	Name string
+	// Project is the folder of the Vagrantfile and UUID the id of the VM, for the journal; both may be empty.
+	Project, UUID string
 	// Plan makes the resources, in order, once it is known what the guest is: what a role needs differs by
 	// distribution. An error says why this guest cannot be what is declared.
 	Plan func(facts.Guest) ([]Resource, error)
@@ -103,6 +105,7 @@ func runMachine(ctx context.Context, m Machine, o Options) MachineReport {
 	defer func() { _ = g.Close() }() // everything is done by then
 	r.guest, r.out.Reachable = g, true
 	r.target = &action.Target{Guest: g, Machine: m.Name, RunID: r.runID, Journal: o.Journal, Stop: o.Stop,
+		Project: m.Project, UUID: m.UUID,
 		Progress: r.progress, Output: func(text string) { r.log(text) }, Running: r.running}
 	switch {
 	case !r.plan(ctx):
@@ -268,7 +271,7 @@ func (r *run) act(ctx context.Context, due []pending) bool {
 	batch := r.batch(due)
 	start := r.now()
 	if installs := installsOf(batch); len(installs) > 0 {
-		if !r.do(ctx, batch, transaction(r.state.System.Manager, installs, r.o.Lib)) {
+		if !r.do(ctx, batch, transaction(r.state.System.Manager, installs, r.packages(batch), r.o.Lib)) {
 			return false
 		}
 	}
@@ -312,6 +315,17 @@ func installsOf(batch []pending) []string {
 		}
 	}
 	return uniq(out)
+}
+
+// packages are the plain names of what a batch installs.
+func (r *run) packages(batch []pending) []string {
+	var out []string
+	for _, p := range batch {
+		if res, ok := r.resources[p.at].(PackageResource); ok && len(installsOf([]pending{p})) > 0 {
+			out = append(out, res.Name)
+		}
+	}
+	return out
 }
 
 // change makes the changes of a batch, each with the marks of those who must hear of it before it. Which resource an

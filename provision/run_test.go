@@ -95,7 +95,14 @@ func (g *rooted) everything() string {
 	return b.String()
 }
 
+// realPrograms is a line of scripts that would find the programs of this machine, which must not be changed.
+const realPrograms = "PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin\n"
+
 func (g *rooted) place(s string) string {
+	if s = strings.ReplaceAll(s, realPrograms, ""); strings.Contains(s, "PATH=/") {
+		g.t.Error("a script sets PATH in a new way: it would run the programs of this machine")
+		return "exit 99"
+	}
 	for _, dir := range moved {
 		s = strings.ReplaceAll(s, dir, g.root+dir)
 	}
@@ -234,7 +241,7 @@ func site() []Resource {
 		GroupResource{Name: "app", GID: -1}, UserResource{Name: "bob", UID: -1, Group: "app", Home: "/srv/bob"},
 		DirectoryResource{Path: "/srv/data", Mode: 0o750, Owner: "bob"},
 		file("/srv/data/a", "one\n", "web"), file("/etc/b", "it's\t$HOME\n", "web"),
-		PackageResource{Name: "htop", State: Present},
+		PackageResource{Name: "nonesuch", State: Present},
 		ExecResource{Name: "seed", Command: "echo seeded >/srv/seed", Creates: "/srv/seed"},
 		ServiceResource{"web", Started, &yes},
 	}
@@ -247,17 +254,17 @@ func TestRunMakesEverythingOnce(t *testing.T) {
 	g.write("/units/web", "loaded active enabled\n")
 	o, j := options()
 	r := Run(t.Context(), []Machine{g.machine("web", site()...)}, o)
-	want := "group/app changed; user/bob changed; directory/srv/data changed; file/srv/data/a changed; file/etc/b changed; package/htop changed; exec/seed changed; service/web ok; notify/restart-web changed"
+	want := "group/app changed; user/bob changed; directory/srv/data changed; file/srv/data/a changed; file/etc/b changed; package/nonesuch changed; exec/seed changed; service/web ok; notify/restart-web changed"
 	if got := results(r.Machines[0]); got != want || r.ExitCode != finding.ExitOK {
 		t.Fatalf("exit %d\ngot  %s\nwant %s\n%s", r.ExitCode, got, want, said(r.Machines[0]))
 	}
-	if g.read("/srv/data/a") != "one\n" || g.read("/etc/b") != "it's\t$HOME\n" || g.read("/srv/seed") != "seeded\n" || g.read("/packages/htop") == "(none)" {
+	if g.read("/srv/data/a") != "one\n" || g.read("/etc/b") != "it's\t$HOME\n" || g.read("/srv/seed") != "seeded\n" || g.read("/packages/nonesuch") == "(none)" {
 		t.Error("not what was declared")
 	}
 	if n := strings.Count(g.read("/units/log"), "restart web\n"); n != 1 {
 		t.Errorf("two files want one restart, the service had %d:\n%s", n, g.read("/units/log"))
 	}
-	if !strings.HasPrefix(j.titles(), "make the group app; make the user bob; make the folder /srv/data; note: restart web later; write /srv/data/a; write /etc/b; install htop; run seed; restart the service web") {
+	if !strings.HasPrefix(j.titles(), "make the group app; make the user bob; make the folder /srv/data; note: restart web later; write /srv/data/a; write /etc/b; install nonesuch; run seed; restart the service web") {
 		t.Error(j.titles())
 	}
 	// group, user, folder and files wait for one another; then packages, the command, and twice the proof
@@ -283,7 +290,7 @@ func TestCheckWritesNothing(t *testing.T) {
 	o, j := options()
 	o.Check, o.Diff = true, true
 	r := Run(t.Context(), []Machine{g.machine("web", site()...)}, o)
-	want := "group/app would change; user/bob may change; directory/srv/data may change; file/srv/data/a may change; file/etc/b would change; package/htop would change; exec/seed would change; service/web would change"
+	want := "group/app would change; user/bob may change; directory/srv/data may change; file/srv/data/a may change; file/etc/b would change; package/nonesuch would change; exec/seed would change; service/web would change"
 	if got := results(r.Machines[0]); got != want || r.ExitCode != finding.ExitFailed || g.everything() != before || j.titles() != "" {
 		t.Errorf("exit %d, journal %q\ngot  %s\nwant %s", r.ExitCode, j.titles(), got, want)
 	}

@@ -80,7 +80,7 @@ type part struct {
 func partOf(a Action) (part, bool) {
 	switch a := a.(type) {
 	case Job:
-		return part{script: a.Script, args: a.Args, timeout: a.Timeout, changed: a.Changed}, a.Brief && a.Lib == "" && !a.Judge
+		return part{script: a.Lib + a.Script, args: a.Args, timeout: a.Timeout, changed: a.Changed}, a.Brief && !a.Judge
 	case PutFile:
 		fit := !a.Secret && len(a.Content) <= bundledFile && !strings.Contains(a.Content, "\x00")
 		return part{script: putScript, stdin: a.Content, args: a.args(), timeout: time.Minute}, fit
