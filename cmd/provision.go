@@ -176,7 +176,8 @@ func (o *provisionOptions) targets(c *provision.Config, ms []engine.Machine, in 
 		if err != nil {
 			return nil, usagef("%s: %v", name, err)
 		}
-		out = append(out, provision.Machine{Name: name, Plan: plan, Dial: m.Dial})
+		out = append(out, provision.Machine{Name: name, Plan: plan, Dial: m.Dial,
+			Project: m.Host.ProjectRoot.Or(""), UUID: m.Facts.UUID})
 	}
 	if len(out) == 0 {
 		return nil, usagef("no machine is left to work on").
@@ -186,8 +187,7 @@ func (o *provisionOptions) targets(c *provision.Config, ms []engine.Machine, in 
 }
 
 func (s *session) provisionOptions(o *provisionOptions, secrets *provision.Secrets) (provision.Options, error) {
-	name := fmt.Sprintf("%s-%d-provision.jsonl", s.a.now().UTC().Format("20060102T150405Z"), os.Getpid())
-	journal, err := action.NewFileJournal(filepath.Join(stateDir(s.a.getenv), "journal", name))
+	journal, err := action.NewFileJournal(filepath.Join(s.a.journalDir(), action.JournalName(s.a.now())))
 	return provision.Options{Version: s.a.version.Version, Check: o.Check, Diff: o.Diff, Parallel: o.Jobs, Journal: masked{journal, secrets},
 		Lib: fixes.Lib(), RunID: newRunID, Progress: s.onProgress, Running: s.onJob, Stop: s.Soft.Done(), Now: s.a.now,
 		Log: func(machine, text string) { s.logText(machine, secrets.Mask(text)) }}, err
@@ -208,7 +208,9 @@ type masked struct {
 
 // Record writes the entry without secrets.
 func (m masked) Record(e action.Entry) error {
-	e.Text, e.Error, e.Undo = m.secrets.Mask(e.Text), m.secrets.Mask(e.Error), m.secrets.Mask(e.Undo)
+	for _, text := range []*string{&e.Title, &e.Text, &e.Error, &e.Undo, &e.Stays} {
+		*text = m.secrets.Mask(*text)
+	}
 	return m.journal.Record(e)
 }
 

@@ -28,13 +28,15 @@ type undoOptions struct {
 	Jobs     runFlags
 
 	List, DryRun, Yes, Snapshot bool
-	Format                      string
+	// Packages that the run installed go, too.
+	Packages bool
+	Format   string
 }
 
-const undoLong = `Takes back what a run of "boxdoctor fix" changed, the last change first. Files and links go back to the copies that were
-kept in the guest, each only where the guest still holds what boxdoctor left: what somebody changed since is left alone, and
-said. Folders that were mounted are unmounted. What cannot be taken back (packages, Guest Additions, a restart) is listed with
-the way back by hand. RUN is a name of "boxdoctor undo --list"; without it the last run is taken back. It is safe to
+const undoLong = `Takes back what a run of "boxdoctor fix" or "boxdoctor provision" changed, the last change first. Files and links go back to
+the copies that were kept in the guest, each only where the guest still holds what boxdoctor left: what somebody changed since
+is left alone, and said. Modes, services and parameters of the kernel go back, mounted folders are unmounted; packages go only
+with --packages. What cannot be taken back (users, Guest Additions, a restart) is listed with the way back by hand. RUN is a name of "boxdoctor undo --list"; without it the last run is taken back. It is safe to
 interrupt and to run twice.`
 
 const undoExample = `  boxdoctor undo --list                  the runs that changed something
@@ -46,7 +48,7 @@ const undoExample = `  boxdoctor undo --list                  the runs that chan
 func newUndoCmd(a *app, run func(context.Context, *undoOptions) error) *cobra.Command {
 	o := &undoOptions{}
 	c := &cobra.Command{
-		Use: "undo [RUN]", Short: "Take back what a run of fix changed",
+		Use: "undo [RUN]", Short: "Take back what a run of fix or provision changed",
 		Long: undoLong, Example: undoExample, Annotations: withExitCodes,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -64,6 +66,7 @@ func newUndoCmd(a *app, run func(context.Context, *undoOptions) error) *cobra.Co
 	fs.BoolVar(&o.DryRun, "dry-run", false, "show what would go back, change nothing")
 	fs.BoolVarP(&o.Yes, "yes", "y", false, "do not ask")
 	fs.BoolVar(&o.Snapshot, "snapshot", false, "put the whole VM back to the VirtualBox snapshot of the run")
+	fs.BoolVar(&o.Packages, "packages", false, "also remove packages that the run installed, where nothing needs them")
 	fs.StringSliceVar(&o.Machines, "machine", nil, "only on these machines of the run, `NAME`[,…]; repeatable")
 	fs.IntVarP(&o.Jobs.Jobs, "jobs", "j", defaultJobs, "work on `N` machines at once")
 	fs.DurationVar(&o.Jobs.Timeout, "timeout", defaultTimeout, "look at one machine for at most `DURATION`")
@@ -149,7 +152,7 @@ func (a *app) chooseRun(runs []action.Recorded, o *undoOptions) (action.Recorded
 	case len(matches) == 0 && o.Run != "":
 		return action.Recorded{}, usagef("no journal of a run begins with %q", o.Run).withHint("All of them: boxdoctor undo --list")
 	case len(matches) == 0:
-		return action.Recorded{}, usagef("there is nothing to take back: no run of boxdoctor fix changed a machine of this project").
+		return action.Recorded{}, usagef("there is nothing to take back: no run of boxdoctor fix or provision changed a machine of this project").
 			withHint("Runs of other projects: boxdoctor undo --list")
 	case o.Run == "":
 		return matches[len(matches)-1], nil
@@ -195,14 +198,14 @@ func (s *session) undoMachines(o *undoOptions, r action.Recorded) ([]engine.Mach
 	ms = slices.DeleteFunc(ms, func(m engine.Machine) bool { return m.Dial == nil || !slices.Contains(names, m.Facts.Name) })
 	if len(ms) == 0 {
 		return nil, nil, usagef("the run %s changed %s, which is not what these flags reach", r.ID, strings.Join(names, ", ")).
-			withHint("Give the flags that were given to boxdoctor fix (--ssh, --ssh-config)")
+			withHint("Give the flags that were given to that run (--ssh, --ssh-config)")
 	}
 	return ms, notes, nil
 }
 
 // undoOptions builds what the engine needs.
 func (s *session) undoOptions(o *undoOptions, r action.Recorded) (engine.UndoOptions, error) {
-	uo := engine.UndoOptions{Options: s.engineOptions(selectFlags{}, o.Jobs), Run: r, DryRun: o.DryRun, Stop: s.Soft.Done(), Running: s.onJob}
+	uo := engine.UndoOptions{Options: s.engineOptions(selectFlags{}, o.Jobs), Run: r, DryRun: o.DryRun, Packages: o.Packages, Stop: s.Soft.Done(), Running: s.onJob}
 	if o.DryRun {
 		return uo, nil
 	}
@@ -287,7 +290,7 @@ func (a *app) listRuns(runs []action.Recorded, format string) error {
 		return report.WriteJSON(a.streams.Out, map[string]any{"schema_version": 1, "runs": all})
 	}
 	if len(all) == 0 {
-		return a.print("no run of boxdoctor fix changed anything\n")
+		return a.print("no run of boxdoctor fix or provision changed anything\n")
 	}
 	return a.print(report.Clean(table("RUN\tCHANGES\tMACHINES\tPROJECT\tREMARK", len(all), func(i int) string {
 		l := all[i]

@@ -150,13 +150,13 @@ func (f FileResource) remove(s *State, have File) []Change {
 	}
 	backup := s.backup(f.Path)
 	job := short("remove "+f.Path, `mkdir -p "$(dirname "$2")" && cp -p "$1" "$2" && rm -f "$1"`, f.Path, backup)
-	job.Undo = "sudo cp -p " + shell.Join([]string{backup, f.Path})
+	job.Undo, job.Changed = "sudo cp -p "+shell.Join([]string{backup, f.Path}), action.Files(f.Path)
 	return f.told([]Change{{What: "file " + f.Path, From: Present, To: Absent, Do: []action.Action{job}}})
 }
 
 // short is a job that takes a moment.
 func short(name, script string, args ...string) action.Job {
-	return action.Job{Name: name, Script: "set -eu\n" + script + "\n", Args: args, Timeout: 5 * time.Minute}
+	return action.Job{Name: name, Script: "set -eu\n" + script + "\n", Args: args, Timeout: 5 * time.Minute, Brief: true}
 }
 
 // attributes are the changes of mode and owner of something whose content is right.
@@ -164,13 +164,13 @@ func attributes(p string, have File, mode os.FileMode, user, group string) []Cha
 	var out []Change
 	if got, want := fmt.Sprintf("%04o", have.Mode), fmt.Sprintf("%04o", mode); got != want {
 		job := short("set mode "+want+" of "+p, `chmod "$1" "$2"`, want, p)
-		job.Undo = "sudo chmod " + shell.Join([]string{got, p})
+		job.Undo, job.Changed = "sudo chmod "+shell.Join([]string{got, p}), action.Modes(p)
 		out = append(out, Change{What: "mode", From: got, To: want, Do: []action.Action{job}})
 	}
 	got, want := have.Owner+":"+have.Group, owner(user)+":"+owner(group)
 	if got != want {
 		job := short("give "+p+" to "+want, `chown "$1" "$2"`, want, p)
-		job.Undo = "sudo chown " + shell.Join([]string{got, p})
+		job.Undo, job.Changed = "sudo chown "+shell.Join([]string{got, p}), action.Modes(p)
 		out = append(out, Change{What: "owner", From: got, To: want, Do: []action.Action{job}})
 	}
 	return out
@@ -209,7 +209,7 @@ func (d DirectoryResource) Diff(s *State) ([]Change, error) {
 	}
 	job := short("make the folder "+d.Path, `mkdir -p "$(dirname "$1")"; mkdir "$1"; chown "$2" "$1"; chmod "$3" "$1"`,
 		d.Path, owner(d.Owner)+":"+owner(d.Group), fmt.Sprintf("%04o", d.Mode))
-	job.Undo = "sudo rmdir " + shell.Quote(d.Path)
+	job.Undo, job.Changed = "sudo rmdir "+shell.Quote(d.Path), action.Names(d.Path)
 	return []Change{{What: "directory", From: Absent, To: Present, Do: []action.Action{job}}}, nil
 }
 

@@ -131,14 +131,14 @@ var managers = map[string]manager{
 	"pacman": {install: []string{"pacman", "-S", "--noconfirm", "--needed"}, remove: []string{"pacman", "-R", "--noconfirm"}},
 }
 
-// transaction installs packages in one go. refresh: the package lists may be old.
-func transaction(manager string, names []string, lib string) action.Job {
+// transaction installs packages in one go: wanted as the package manager takes them, with versions, and their plain names.
+func transaction(manager string, wanted, names []string, lib string) action.Job {
 	m := managers[manager]
 	script := "wait_idle\n"
 	if len(m.refresh) > 0 {
 		script += "run " + shell.Join(m.refresh) + "\n"
 	}
-	script += "run " + shell.Join(append(slices.Clone(m.install), names...)) + "\n"
-	return action.Job{Name: "install " + strings.Join(names, " "), Lib: lib, Script: script, Timeout: 40 * time.Minute,
-		Undo: "sudo " + shell.Join(append(slices.Clone(m.remove), names...))}
+	script += "run " + shell.Join(append(slices.Clone(m.install), wanted...)) + "\n"
+	return action.Job{Name: "install " + strings.Join(wanted, " "), Lib: lib, Script: script, Timeout: 40 * time.Minute,
+		Undo: "sudo " + shell.Join(append(slices.Clone(m.remove), names...)), Changed: action.Packages(names...)}
 }

@@ -20,6 +20,8 @@ import (
 // Machine is one machine and what is declared for it.
 type Machine struct {
 	Name string
+	// Project is the folder of the Vagrantfile and UUID the id of the VM, for the journal; both may be empty.
+	Project, UUID string
 	// Plan makes the resources, in order, once it is known what the guest is: what a role needs differs by
 	// distribution. An error says why this guest cannot be what is declared.
 	Plan func(facts.Guest) ([]Resource, error)
@@ -103,10 +105,10 @@ func runMachine(ctx context.Context, m Machine, o Options) MachineReport {
 	defer func() { _ = g.Close() }() // everything is done by then
 	r.guest, r.out.Reachable = g, true
 	r.target = &action.Target{Guest: g, Machine: m.Name, RunID: r.runID, Journal: o.Journal, Stop: o.Stop,
+		Project: m.Project, UUID: m.UUID,
 		Progress: r.progress, Output: func(text string) { r.log(text) }, Running: r.running}
-	switch err := r.plan(ctx); {
-	case err != nil:
-		r.steps = append(r.steps, Step{Resource: "plan", Result: Failed, Message: err.Error()})
+	switch {
+	case !r.plan(ctx):
 	case o.Check:
 		r.check(ctx)
 	default:
@@ -120,13 +122,13 @@ func runMachine(ctx context.Context, m Machine, o Options) MachineReport {
 // planKeys are the facts that plans look at.
 var planKeys = []facts.Key{facts.KeySystem, facts.KeyRepos}
 
-// plan asks what the guest is and makes its resources.
-func (r *run) plan(ctx context.Context) error {
+// plan asks what the guest is and makes its resources. It tells whether to go on.
+func (r *run) plan(ctx context.Context) bool {
 	r.progress("asking what it is")
 	seen, err := probe.Collect(ctx, r.guest, planKeys, probe.Params{User: "root", Sudo: true, Timeout: observeLimit}, r.now)
 	if err != nil {
-		r.out.Reachable = false
-		return fmt.Errorf("the guest could not be observed: %w", err)
+		r.lost(fmt.Errorf("the guest could not be observed: %w", err))
+		return false
 	}
 	r.out.System = seen.System.Or(facts.System{}).Pretty
 	r.resources, err = r.m.Plan(seen)
@@ -134,7 +136,11 @@ func (r *run) plan(ctx context.Context) error {
 	for _, res := range r.resources {
 		r.steps = append(r.steps, Step{Resource: res.ID(), Result: Skipped})
 	}
-	return err
+	if err != nil {
+		r.skipRest("not reached, because not all that is declared can be on this guest")
+		r.steps = append(r.steps, Step{Resource: "plan", Result: Failed, Message: err.Error()})
+	}
+	return err == nil
 }
 
 // look observes everything that the resources need.
@@ -265,14 +271,12 @@ func (r *run) act(ctx context.Context, due []pending) bool {
 	batch := r.batch(due)
 	start := r.now()
 	if installs := installsOf(batch); len(installs) > 0 {
-		if !r.do(ctx, batch, transaction(r.state.System.Manager, installs, r.o.Lib)) {
+		if !r.do(ctx, batch, transaction(r.state.System.Manager, installs, r.packages(batch), r.o.Lib)) {
 			return false
 		}
 	}
-	for _, p := range batch {
-		if !r.changeOne(ctx, p) {
-			return false
-		}
+	if !r.change(ctx, batch) {
+		return false
 	}
 	for _, p := range batch {
 		r.steps[p.at].DurationMS = r.now().Sub(start).Milliseconds() / int64(len(batch))
@@ -280,19 +284,26 @@ func (r *run) act(ctx context.Context, due []pending) bool {
 	return true
 }
 
-// batch is the first due resource and those of the same kind that follow it in the declaration and can be changed
-// now. What runs free commands goes one by one.
+// batch is the first due resource and those of its family that follow it in the declaration and can be changed now,
+// without looking in between.
 func (r *run) batch(due []pending) []pending {
-	kind := r.kind(due[0].at)
+	family := r.family(due[0].at)
 	n := 1
-	for n < len(due) && kind != "exec" && r.kind(due[n].at) == kind && due[n].err == nil && due[n].waits() == "" && !r.acted[due[n].at] {
+	for n < len(due) && family != "exec" && r.family(due[n].at) == family && due[n].err == nil && due[n].waits() == "" && !r.acted[due[n].at] {
 		n++
 	}
 	return due[:n]
 }
 
-func (r *run) kind(at int) string {
+// plain are the kinds that touch only what they name: what one of them brings to another one, such as the owner of a
+// file, the other one waits for. What runs free commands goes one by one; of all others only the same kind goes together.
+var plain = []string{"file", "directory", "group", "user", "sysctl"}
+
+func (r *run) family(at int) string {
 	kind, _, _ := strings.Cut(r.resources[at].ID(), "/")
+	if slices.Contains(plain, kind) {
+		return "plain"
+	}
 	return kind
 }
 
@@ -306,54 +317,101 @@ func installsOf(batch []pending) []string {
 	return uniq(out)
 }
 
-// changeOne makes the changes of one resource.
-func (r *run) changeOne(ctx context.Context, p pending) bool {
-	for _, c := range p.changes {
-		if !r.mark(ctx, p, c) {
-			return false
-		}
-		for _, a := range c.Do {
-			if !r.do(ctx, []pending{p}, a) {
-				return false
-			}
+// packages are the plain names of what a batch installs.
+func (r *run) packages(batch []pending) []string {
+	var out []string
+	for _, p := range batch {
+		if res, ok := r.resources[p.at].(PackageResource); ok && len(installsOf([]pending{p})) > 0 {
+			out = append(out, res.Name)
 		}
 	}
-	r.acted[p.at] = true
-	r.steps[p.at].Result, r.steps[p.at].Changes = Changed, records(p.changes, r.o.Diff)
+	return out
+}
+
+// change makes the changes of a batch, each with the marks of those who must hear of it before it. Which resource an
+// action belongs to is kept beside it.
+func (r *run) change(ctx context.Context, batch []pending) bool {
+	var do []action.Action
+	var until []int // how many actions there are up to the end of each resource
+	for _, p := range batch {
+		for _, c := range p.changes {
+			do = append(append(do, r.newMarks(c)...), c.Do...)
+		}
+		until = append(until, len(do))
+	}
+	made, err := r.doAll(ctx, batch, until, do)
+	for i, p := range batch {
+		s := &r.steps[p.at]
+		if until[i] <= made {
+			r.acted[p.at] = true
+			s.Result, s.Changes = Changed, records(p.changes, r.o.Diff)
+			continue
+		}
+		on := batch[i:]
+		if !unsure(err) {
+			on = on[:1]
+		}
+		r.failed(on, err)
+		r.skipRest("not reached, because " + s.Resource + " did not succeed")
+		return false
+	}
 	return true
 }
+
+// unsure: what did not succeed may have been made all the same, and what follows it in the same job, too.
+func unsure(err error) bool {
+	return errors.Is(err, guest.ErrUnknownOutcome) || errors.Is(err, action.ErrStillRunning)
+}
+
+func (r *run) doAll(ctx context.Context, batch []pending, until []int, do []action.Action) (int, error) {
+	steps := make([]action.Step, len(do))
+	for i, a := range do {
+		at := 0
+		for until[at] <= i {
+			at++
+		}
+		steps[i] = action.Step{Fix: r.journalName(batch[at].at), Action: a}
+	}
+	return action.DoAll(ctx, r.target, steps)
+}
+
+// journalName is what the journal calls a resource's changes.
+func (r *run) journalName(at int) string { return "provision " + r.steps[at].Resource }
 
 // do makes one action on behalf of resources.
 func (r *run) do(ctx context.Context, on []pending, a action.Action) bool {
-	err := action.Do(ctx, r.target, "provision "+r.steps[on[0].at].Resource, a)
-	if err == nil {
-		return true
+	err := action.Do(ctx, r.target, r.journalName(on[0].at), a)
+	if err != nil {
+		r.failed(on, err)
+		r.skipRest("not reached, because " + r.steps[on[0].at].Resource + " did not succeed")
 	}
-	for _, p := range on {
-		r.steps[p.at].Changes = records(p.changes, r.o.Diff)
-		if errors.Is(err, action.ErrStopped) {
-			r.steps[p.at].Message = "interrupted before it began"
-			continue
-		}
-		r.steps[p.at].Result, r.steps[p.at].Message = Failed, err.Error()
-		r.out.Unverified = r.out.Unverified || errors.Is(err, guest.ErrUnknownOutcome) || errors.Is(err, action.ErrStillRunning)
-	}
-	r.skipRest("not reached, because " + r.steps[on[0].at].Resource + " did not succeed")
-	return false
+	return err == nil
 }
 
-// mark leaves a note for every service that must hear of this change, before it is made.
-func (r *run) mark(ctx context.Context, p pending, c Change) bool {
-	for _, m := range marksOf(c) {
-		if slices.Contains(r.marked, m) {
+// failed says of resources that their change did not succeed.
+func (r *run) failed(on []pending, err error) {
+	for _, p := range on {
+		s := &r.steps[p.at]
+		s.Changes = records(p.changes, r.o.Diff)
+		if errors.Is(err, action.ErrStopped) {
+			s.Message = "interrupted before it began"
 			continue
 		}
-		if !r.do(ctx, []pending{p}, markJob(m)) {
-			return false
-		}
-		r.marked = append(r.marked, m)
+		s.Result, s.Message = Failed, err.Error()
+		r.out.Unverified = r.out.Unverified || unsure(err)
 	}
-	return true
+}
+
+// newMarks leave a note for every service that must hear of a change and has none yet.
+func (r *run) newMarks(c Change) []action.Action {
+	var out []action.Action
+	for _, m := range marksOf(c) {
+		if !slices.Contains(r.marked, m) {
+			r.marked = append(r.marked, m)
+			out = append(out, markJob(m))
+		}
+	}
+	return out
 }
 
 // marksOf are the notifications that a change asks for, "restart-nginx".
@@ -370,7 +428,6 @@ func marksOf(c Change) []string {
 
 func markJob(mark string) action.Job {
 	j := short("note: "+strings.Replace(mark, "-", " ", 1)+" later", `umask 077; mkdir -p "${1%/*}"; : >"$1"`, notifyRoot+"/"+mark)
-	j.Undo = "sudo rm " + notifyRoot + "/" + mark
 	return j
 }
 
@@ -458,7 +515,6 @@ func (r *run) tell(ctx context.Context, mark string, job action.Job) error {
 
 func (r *run) unmark(ctx context.Context, mark string) error {
 	job := short("note: "+mark+" is done", `rm -f "$1"`, notifyRoot+"/"+mark)
-	job.Undo = "nothing is left to take back"
 	return action.Do(ctx, r.target, "provision notify/"+mark, job)
 }
 

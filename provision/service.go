@@ -65,6 +65,7 @@ func (v ServiceResource) enable(sys facts.System) Change {
 	if sys.Init != "systemd" {
 		job.Undo = "sudo chkconfig " + v.Name + " " + map[string]string{"enable": "on", "disable": "off"}[back]
 	}
+	job.Changed = action.Service(v.Name)
 	return Change{What: "at boot", From: from, To: to, Do: []action.Action{job}}
 }
 
@@ -84,6 +85,7 @@ func (v ServiceResource) start(sys facts.System, have Service) Change {
 	if sys.Init == "systemd" {
 		job.Undo = "sudo systemctl " + back + " " + v.Name
 	}
+	job.Changed = action.Service(v.Name)
 	return Change{What: "state", From: from + " (" + have.Text + ")", To: v.State, Do: []action.Action{job}}
 }
 
@@ -97,6 +99,6 @@ else "/etc/init.d/$2" "$1"; fi`
 // notify is the job that restarts or reloads a service at the end of a run.
 func notify(verb, name string) action.Job {
 	j := short(verb+" the service "+name, controlScript, verb, name)
-	j.Undo = "nothing is left to take back: the service was only told to " + verb
+	j.Stays = "the service " + name + " was told to " + verb + "; it takes up what goes back only when it is told again: sudo service " + name + " " + verb
 	return j
 }

@@ -42,7 +42,7 @@ func (k SysctlResource) Diff(s *State) ([]Change, error) {
 	}
 	if want := strings.Join(strings.Fields(k.Value), " "); have != want {
 		job := short("set "+k.Key, shell.Join([]string{"sysctl", "-w", k.Key + "=" + k.Value}))
-		job.Undo = "sudo " + shell.Join([]string{"sysctl", "-w", k.Key + "=" + have})
+		job.Undo, job.Changed = "sudo "+shell.Join([]string{"sysctl", "-w", k.Key + "=" + have}), action.Sysctl(k.Key)
 		out = append(out, Change{What: "value in force", From: have, To: want, Do: []action.Action{job}})
 	}
 	return out, nil

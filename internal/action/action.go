@@ -49,6 +49,8 @@ type Job struct {
 	Stays string
 	// Independent says that the actions after it in its plan do not need it: when it fails, they are tried all the same.
 	Independent bool
+	// Brief says that it takes only a moment, so that DoAll may send it together with its neighbours.
+	Brief bool
 	// Judge says that the exit status proves nothing and is not a failure (the Guest Additions installer exits
 	// 0 with nothing built and 2 with everything built): only the next observation counts.
 	Judge bool

@@ -19,6 +19,11 @@ const (
 	KindFile  = "file"  // a file, or what a link leads to
 	KindName  = "name"  // a name itself, such as a link or a mount point
 	KindMount = "mount" // what is mounted on a folder
+	KindMode  = "mode"  // permissions and owner alone
+	// Of these the path is a name.
+	KindService = "service" // whether it starts at boot and whether it runs
+	KindSysctl  = "sysctl"  // the value in force
+	KindPackage = "package" // the installed version
 )
 
 // StateAbsent is the state of what does not exist.
@@ -29,6 +34,18 @@ func Files(paths ...string) []Change { return changes(KindFile, paths) }
 
 // Names are changes of names, links not followed.
 func Names(paths ...string) []Change { return changes(KindName, paths) }
+
+// Modes are permissions and owners of paths.
+func Modes(paths ...string) []Change { return changes(KindMode, paths) }
+
+// Service is a service's start at boot and whether it runs.
+func Service(name string) []Change { return changes(KindService, []string{name}) }
+
+// Sysctl is the value in force of a parameter of the kernel.
+func Sysctl(key string) []Change { return changes(KindSysctl, []string{key}) }
+
+// Packages are packages as they are installed.
+func Packages(names ...string) []Change { return changes(KindPackage, names) }
 
 func changes(kind string, paths []string) []Change {
 	var out []Change
@@ -45,6 +62,9 @@ func sameState(now, want string) bool {
 	return want != "" && (now == want || strings.HasPrefix(now, want+" "))
 }
 
+// serviceWords are the words of a service's state for people.
+var serviceWords = strings.NewReplacer("on ", "enabled and ", "off ", "disabled and ", "static ", "")
+
 // stateWords is a state for people.
 func stateWords(s string) string {
 	kind, rest, _ := strings.Cut(s, " ")
@@ -56,6 +76,14 @@ func stateWords(s string) string {
 		return "a link to " + rest
 	case "mounted":
 		return rest + " mounted"
+	case "mode":
+		return "mode and owner " + rest
+	case "service":
+		return serviceWords.Replace(rest)
+	case "sysctl":
+		return "the value " + rest
+	case "package":
+		return "version " + rest
 	case StateAbsent:
 		return "nothing"
 	case "dir":

@@ -48,32 +48,57 @@ var ErrNotRecorded = errors.New("not done, because the journal could not be writ
 // Errors: ErrStopped and ErrNotRecorded (not begun), errors that wrap guest.ErrUnknownOutcome, ErrStillRunning or
 // ErrJobGone (observe before anything else), others (it failed; the text says at which step).
 func Do(ctx context.Context, t *Target, fix string, a Action) error {
+	if err := t.mayBegin(ctx); err != nil {
+		return err
+	}
+	e, err := t.begin(fix, a)
+	if err != nil {
+		return err
+	}
+	t.say(a.Title())
+	err = a.apply(ctx, t)
+	if jerr := t.ended(e, err); jerr != nil {
+		err = errors.Join(err, jerr)
+	}
+	return err
+}
+
+// mayBegin refuses once the person asked to stop.
+func (t *Target) mayBegin(ctx context.Context) error {
 	if t.stopped() {
 		return ErrStopped
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w (%w)", ErrStopped, err)
 	}
+	return nil
+}
+
+// begin gives an action its number and records it with its inverse.
+func (t *Target) begin(fix string, a Action) (Entry, error) {
 	t.seq++
 	e := Entry{Time: t.now(), Run: t.RunID, Machine: t.Machine, Fix: fix, Title: a.Title(),
 		Text: a.String(), Undo: a.Inverse(), State: "begin", Seq: t.seq, Changes: a.Changes(), Stays: a.Lasting(),
 		Project: t.Project, UUID: t.UUID, Undoes: t.Undoes}
 	if j, ok := a.(Job); ok && len(j.Changed) > 0 {
-		e.Notes = t.notes()
+		e.Notes = t.notesOf(t.seq)
 	}
 	if err := t.record(e); err != nil {
-		return fmt.Errorf("%s: %w: %w", a.Title(), ErrNotRecorded, err)
+		return e, fmt.Errorf("%s: %w: %w", a.Title(), ErrNotRecorded, err)
 	}
-	t.say(a.Title())
-	err := a.apply(ctx, t)
+	return e, nil
+}
+
+// ended records how a begun action ended. Its error is that of the journal.
+func (t *Target) ended(e Entry, err error) error {
 	e = Entry{Time: t.now(), Run: e.Run, Machine: e.Machine, Fix: e.Fix, Title: e.Title, Seq: e.Seq, State: "done"}
 	if err != nil {
 		e.State, e.Error = endState(err), err.Error()
 	}
 	if jerr := t.record(e); jerr != nil {
-		err = errors.Join(err, fmt.Errorf("%s: it ended, but how could not be written to the journal: %w", a.Title(), jerr))
+		return fmt.Errorf("%s: it ended, but how could not be written to the journal: %w", e.Title, jerr)
 	}
-	return err
+	return nil
 }
 
 func (t *Target) record(e Entry) error {
@@ -84,10 +109,13 @@ func (t *Target) record(e Entry) error {
 }
 
 func endState(err error) string {
+	if errors.Is(err, errNotBegun) {
+		return stateNotBegun
+	}
 	if errors.Is(err, guest.ErrUnknownOutcome) || errors.Is(err, ErrStillRunning) {
 		return "unknown"
 	}
-	return "failed"
+	return stateFailed
 }
 
 func (t *Target) stopped() bool {

@@ -35,11 +35,15 @@ const putScript = `set -eu; umask 077; f=$1; if [ -L "$f" ]; then f=$(readlink -
 func (p PutFile) apply(ctx context.Context, t *Target) error {
 	_, err := t.Guest.Run(ctx, guest.Cmd{
 		Name: p.Title(), Sudo: true, Timeout: time.Minute,
-		Argv: append([]string{"sh", "-c", putScript, "sh", p.Path, fmt.Sprintf("%04o", p.Mode.Perm()), p.WasSHA256, p.Backup,
-			hash(p.Content), p.Owner}, p.Validate...),
+		Argv:  append([]string{"sh", "-c", putScript, "sh"}, p.args()...),
 		Stdin: strings.NewReader(p.Content),
 	})
 	return err
+}
+
+// args are those of putScript.
+func (p PutFile) args() []string {
+	return append([]string{p.Path, fmt.Sprintf("%04o", p.Mode&0o7777), p.WasSHA256, p.Backup, hash(p.Content), p.Owner}, p.Validate...)
 }
 
 func hash(content string) string {

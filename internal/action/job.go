@@ -109,7 +109,7 @@ const (
 // no is final. Once the outcome of one try is unknown, only a success makes it known again.
 func startJob(ctx context.Context, t *Target, j Job, dir string) error {
 	cmd := guest.Cmd{Name: "start " + j.Name, Sudo: true, Timeout: time.Minute,
-		Script: jobScript(j, t.RunID, t.notes()), Args: append([]string{dir}, j.Args...)}
+		Script: jobScript(j, t.RunID, t.notesOf(t.seq)), Args: append([]string{dir}, j.Args...)}
 	var failed error
 	var exit *guest.ExitError
 	for range startTries {
@@ -137,10 +137,8 @@ func startJob(ctx context.Context, t *Target, j Job, dir string) error {
 // how things were that the job changes.
 func jobScript(j Job, nonce, notes string) string {
 	keeps, keep := "", ""
-	for _, c := range j.Changed {
-		keeps += "\n" + c.Kind + " " + c.Path
-	}
-	if keeps != "" {
+	if len(j.Changed) > 0 {
+		keeps = "\n" + strings.TrimRight(keepList(j.Changed), "\n")
 		keep = "\nnotes=" + shell.Quote(notes) + "\n" + strings.TrimRight(keepScript, "\n")
 	}
 	return printer("job_script", nonce, "\n"+j.Lib+"\n"+strings.TrimRight(j.Script, "\n")) + printer("job_keeps", nonce, keeps) +
@@ -153,8 +151,17 @@ func printer(name, nonce, text string) string {
 	return name + "() { cat <<'" + mark + "'" + text + "\n" + mark + "\n}\n"
 }
 
-// notes is the folder of this action's job for how things were and how it left them.
-func (t *Target) notes() string { return fmt.Sprintf("%s/%s/%d", BackupRoot, t.RunID, t.seq) }
+// keepList is what keep.sh reads of things that are to be noted.
+func keepList(changed []Change) string {
+	out := ""
+	for _, c := range changed {
+		out += c.Kind + " " + c.Path + "\n"
+	}
+	return out
+}
+
+// notesOf is the folder in which the job of a numbered action notes how things were and how it left them.
+func (t *Target) notesOf(seq int) string { return fmt.Sprintf("%s/%s/%d", BackupRoot, t.RunID, seq) }
 
 // follower is the wait for one job.
 type follower struct {

@@ -33,9 +33,15 @@ type Entry struct {
 	Undoes  string `json:"undoes,omitempty"`
 	// Snapshot is the name of a VirtualBox snapshot that was taken.
 	Snapshot string `json:"snapshot,omitempty"`
-	State    string `json:"state"` // begin, done, failed, unknown
+	State    string `json:"state"` // begin, done, failed, unknown, not begun
 	Error    string `json:"error,omitempty"`
 }
+
+// Ends of entries. A change that was recorded together with others and never made is not begun.
+const (
+	stateFailed   = "failed"
+	stateNotBegun = "not begun"
+)
 
 // Journal keeps entries. Record must have stored the entry when it returns nil: a change whose entry could
 // not be stored is not made.

@@ -116,8 +116,20 @@ func readRun(name string) (Recorded, error) {
 	}
 }
 
+// drop forgets an action that was recorded and then not begun.
+func (r *Recorded) drop(e Entry) {
+	for i := range r.Machines {
+		if m := &r.Machines[i]; m.Name == e.Machine && m.Run == e.Run {
+			m.Entries = slices.DeleteFunc(m.Entries, func(b Entry) bool { return b.Seq == e.Seq })
+		}
+	}
+}
+
 // add takes one entry up. Journals of boxdoctor before undo have no numbers, and only words.
 func (r *Recorded) add(e Entry) {
+	if e.State == stateNotBegun {
+		r.drop(e)
+	}
 	if e.State != "begin" {
 		return
 	}

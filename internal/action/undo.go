@@ -85,7 +85,8 @@ func Stand(ctx context.Context, g guest.Runner, run string, entries []Entry) (St
 }
 
 // standingLine is a line of undo_look.sh about one change. What a guest says beyond it is passed over.
-var standingLine = regexp.MustCompile(`^(\d{1,6}) (now|was|left) (absent|dir|other|file [0-9a-f]{64} [0-7]{1,5} \d+:\d+|link [^\x00-\x1f]+|mounted [^\x00-\x1f]+)$`)
+var standingLine = regexp.MustCompile(`^(\d{1,6}) (now|was|left) (absent|dir|other|file [0-9a-f]{64} [0-7]{1,5} \d+:\d+|link [^\x00-\x1f]+|mounted [^\x00-\x1f]+|` +
+	`mode [0-7]{1,5} \d+:\d+|service (?:on|off|static) (?:running|stopped)|sysctl [^\x00-\x1f]+|package [^\x00-\x20]+)$`)
 
 func (s *Standing) read(line string) {
 	if what, rest, _ := strings.Cut(line, " "); what == "known" {
@@ -138,6 +139,9 @@ func PlanUndo(entries []Entry, s Standing) []UndoStep {
 				st.now = h
 			}
 			step := judge(u, st)
+			if s.passed(all, i, st.now) {
+				step.Outcome, step.Message = finding.Already, ""
+			}
 			if step.Outcome == finding.Planned && blocked == u.change.Path {
 				step.Outcome, step.Message = finding.Skipped, "what is mounted on it stays"
 			}
@@ -156,6 +160,17 @@ func PlanUndo(entries []Entry, s Standing) []UndoStep {
 	return out
 }
 
+// passed tells whether something stands as it was before an earlier change of the same run, so that a later one has
+// nothing to put back.
+func (s Standing) passed(all []undoable, i int, now string) bool {
+	for j := i + 1; j < len(all); j++ {
+		if c := all[j].change; c.Kind == all[i].change.Kind && c.Path == all[i].change.Path && sameState(now, s.states[j].was) {
+			return true
+		}
+	}
+	return false
+}
+
 // judge decides over one change.
 func judge(u undoable, st standing) UndoStep {
 	c := u.change
@@ -172,6 +187,9 @@ func judge(u undoable, st standing) UndoStep {
 		step.Message = fmt.Sprintf("it was changed since: boxdoctor left %s, now it is %s", stateWords(st.left), stateWords(st.now))
 	case st.was == "other" || st.was == "dir" && st.left != StateAbsent || strings.HasPrefix(st.was, "mounted "):
 		step.Message = "it was " + stateWords(st.was) + ", which boxdoctor cannot make again"
+	case c.Kind == KindPackage && st.was != StateAbsent:
+		step.Outcome, step.Change = finding.Stays, Change{}
+		step.Message = c.Path + " was " + stateWords(st.was) + ", now it is " + stateWords(st.now) + "; boxdoctor installs no older versions"
 	default:
 		step.Outcome = finding.Planned
 		step.Message = "back to " + stateWords(st.was)
@@ -194,7 +212,7 @@ func UndoJobs(steps []UndoStep) []UndoJob {
 			continue
 		}
 		if len(out) == 0 || out[len(out)-1].Seq != s.Entry.Seq {
-			out = append(out, UndoJob{s.Entry.Seq, Job{Name: "undo: " + s.Entry.Title, Lib: keepScript, Script: undoPut, Timeout: 5 * time.Minute}})
+			out = append(out, UndoJob{s.Entry.Seq, Job{Name: "undo: " + s.Entry.Title, Lib: keepScript, Script: undoPut, Timeout: 5 * time.Minute, Brief: true}})
 		}
 		j, c := &out[len(out)-1].Job, s.Change
 		j.Args = append(j.Args, c.Kind, c.Path, c.Was, c.Left, c.Copy)
@@ -205,9 +223,10 @@ func UndoJobs(steps []UndoStep) []UndoJob {
 
 // Undone tells whether a planned step's change stands as it was before the run.
 func (s Standing) Undone(entries []Entry, step UndoStep) bool {
-	for i, u := range undoables(entries) {
+	all := undoables(entries)
+	for i, u := range all {
 		if u.entry.Seq == step.Entry.Seq && u.change.Kind == step.Change.Kind && u.change.Path == step.Change.Path {
-			return sameState(s.states[i].now, step.Change.Was)
+			return sameState(s.states[i].now, step.Change.Was) || s.passed(all, i, s.states[i].now)
 		}
 	}
 	return false

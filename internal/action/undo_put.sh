@@ -60,12 +60,64 @@ take_away() {
 		;;
 	dir) rmdir "$2" ;;
 	"link "* | "file "*) rm -f "$2" ;;
+	"package "*) remove_package "$2" ;;
 	esac
+}
+
+# put_service NAME WAS makes a service start at boot and run as it did.
+put_service() {
+	now=$(state service "$1")
+	case $2 in
+	"${now% *} "*) ;;
+	*" on "*) boot_service enable on "$1" || return 1 ;;
+	*" off "*) boot_service disable off "$1" || return 1 ;;
+	esac
+	case $now:$2 in
+	*" stopped:"*" running") run_service start "$1" ;;
+	*" running:"*" stopped") run_service stop "$1" ;;
+	esac
+}
+
+# boot_service VERB WORD NAME: systemd, else chkconfig (EL6) or update-rc.d.
+boot_service() {
+	if [ -d /run/systemd/system ]; then
+		systemctl "$1" "$3"
+	elif command -v chkconfig >/dev/null 2>&1; then
+		chkconfig "$3" "$2"
+	else
+		update-rc.d "$3" "$1"
+	fi
+}
+
+# run_service VERB NAME
+run_service() {
+	if [ -d /run/systemd/system ]; then systemctl "$1" "$2"; else "/etc/init.d/$2" "$1" </dev/null; fi
+}
+
+# remove_package NAME: these refuse where another package needs it.
+remove_package() {
+	if command -v dpkg >/dev/null 2>&1; then
+		dpkg -r "$1" </dev/null
+	elif command -v rpm >/dev/null 2>&1; then
+		rpm -e "$1" </dev/null
+	else
+		pacman -R --noconfirm "$1" </dev/null
+	fi
+}
+
+# put_mode PATH "mode MODE OWNER": the owner first, because a change of it takes setuid away.
+put_mode() {
+	# shellcheck disable=SC2086 # two words
+	set -- "$1" ${2#mode }
+	chown "$3" "$1" && chmod "$2" "$1"
 }
 
 # restore NOW THING WAS COPY
 restore() {
 	case $3 in
+	"mode "*) put_mode "$2" "$3" ;;
+	"service "*) put_service "$2" "$3" ;;
+	"sysctl "*) sysctl -w "$2=${3#sysctl }" ;;
 	absent) take_away "$1" "$2" ;;
 	"link "*)
 		take_away "$1" "$2" && ln -s "${3#link }" "$2"

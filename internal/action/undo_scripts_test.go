@@ -130,3 +130,27 @@ func TestWhoHoldsAMountIsNamed(t *testing.T) {
 		}
 	})
 }
+
+// TestModesGoBackAlone: permissions of a folder and of a file go back, and what the file holds by now stays.
+func TestModesGoBackAlone(t *testing.T) {
+	shells(t, func(t *testing.T, b box) {
+		file, dir := b.write(t, "file", "old\n", 0o4755), filepath.Join(b.dir, "a folder")
+		must(t, os.Mkdir(dir, 0o755))
+		must(t, os.Chmod(file, 0o755|os.ModeSetuid))
+		b.job(t, "0123-1", `cd "$1"; chmod 0600 file; chmod 0700 "a folder"`, Modes(file, dir)...)
+		b.write(t, "file", "newer\n", 0o600)
+		who := fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid())
+		args := []string{KindMode, file, "mode 4755 " + who, "mode 600 " + who, "", KindMode, dir, "mode 755 " + who, "mode 700 " + who, ""}
+		if got := strings.Join(b.look(t, "0123-1", Modes(file, dir)...), "; "); !strings.Contains(got, "0 was "+args[2]+"; 0 left "+args[3]) || !strings.Contains(got, "1 left "+args[8]) {
+			t.Error(got)
+		}
+		out, code := b.sh(t, "", keepScript+undoPut, args...)
+		a, err := os.Stat(file)
+		must(t, err)
+		d, err := os.Stat(dir)
+		must(t, err)
+		if code != 0 || a.Mode() != 0o755|os.ModeSetuid || d.Mode().Perm() != 0o755 || b.read(t, "file") != "newer\n" {
+			t.Errorf("exit status %d, %v, %v: %s", code, a.Mode(), d.Mode(), out)
+		}
+	})
+}

@@ -58,6 +58,11 @@ func TestPlanUndo(t *testing.T) {
 		"what cannot be made again":             {[]Entry{put}, []standing{{"link /x", "other", "link /x"}}, "skipped /etc/yum.conf"},
 		"one file changed twice": {[]Entry{put, entry(2, "again", Change{Kind: KindFile, Path: "/etc/yum.conf", Was: "file " + shaNew, Left: "file " + sum("newer")})},
 			[]standing{{onDisk(sum("newer")), "file " + shaNew, "file " + sum("newer")}, {onDisk(sum("newer")), "file " + shaOld, "file " + shaNew}}, "planned /etc/yum.conf; planned /etc/yum.conf"},
+		"one file changed twice, as it was at first": {[]Entry{put, entry(2, "again", Change{Kind: KindFile, Path: "/etc/yum.conf", Was: "file " + shaNew, Left: "file " + sum("newer")})},
+			[]standing{{onDisk(shaOld), "file " + shaNew, "file " + sum("newer")}, {onDisk(shaOld), "file " + shaOld, "file " + shaNew}}, "already /etc/yum.conf; already /etc/yum.conf"},
+		"a package that was newer":   {[]Entry{entry(1, "install", Packages("x")...)}, []standing{{"package 2", "package 1", "package 2"}}, "stays"},
+		"a package that is new":      {[]Entry{entry(1, "install", Packages("x")...)}, []standing{{"package 2", StateAbsent, "package 2"}}, "planned x"},
+		"a service somebody stopped": {[]Entry{entry(1, "enable", Service("x")...)}, []standing{{"service on stopped", "service off running", "service on running"}}, "skipped x"},
 	} {
 		if got := words(PlanUndo(c.entries, Standing{states: c.states})); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)

@@ -21,6 +21,8 @@ type UndoOptions struct {
 	Run action.Recorded
 	// DryRun looks and changes nothing.
 	DryRun bool
+	// Packages that the run installed are removed, where nothing needs them.
+	Packages bool
 	// Confirm is asked once per machine; nil: yes.
 	Confirm func(ctx context.Context, machine string, steps []action.UndoStep) (bool, error)
 	// Running, Journal and Stop are as for Fix.
@@ -118,7 +120,20 @@ func (u *undo) plan(ctx context.Context) error {
 		return fmt.Errorf("an interrupted package transaction has its locks off in the guest (%s); they go back first: nothing was changed", s.Pending)
 	}
 	u.steps = action.PlanUndo(u.run.Entries, s)
+	if !u.o.Packages {
+		keepPackages(u.steps)
+	}
 	return nil
+}
+
+// keepPackages leaves what was installed where it is: other things may have come to need it.
+func keepPackages(steps []action.UndoStep) {
+	for i, s := range steps {
+		if s.Outcome == finding.Planned && s.Change.Kind == action.KindPackage {
+			steps[i].Outcome, steps[i].Change = finding.Stays, action.Change{}
+			steps[i].Message = "the package " + s.Change.Path + " stays installed; to remove it, too: boxdoctor undo --packages"
+		}
+	}
 }
 
 func (u *undo) target() *action.Target {
@@ -141,22 +156,44 @@ func (u *undo) act(ctx context.Context, jobs []action.UndoJob) {
 			return
 		}
 	}
+	ended := u.putBack(ctx, jobs)
+	if len(ended) > 0 {
+		u.verify(ctx, ended)
+	}
+}
+
+// putBack makes the jobs, and tells how those that were begun ended. One that does not succeed does not stop the others.
+func (u *undo) putBack(ctx context.Context, jobs []action.UndoJob) map[int]error {
 	t := u.target()
 	ended := map[int]error{}
-	for _, j := range jobs {
-		err := action.Do(ctx, t, FixUndo, j.Job)
+	for left := jobs; len(left) > 0; {
+		steps := make([]action.Step, len(left))
+		for i, j := range left {
+			steps[i] = action.Step{Fix: FixUndo, Action: j.Job}
+		}
+		n, err := action.DoAll(ctx, t, steps)
+		for _, j := range left[:n] {
+			ended[j.Seq] = nil
+		}
+		if left = left[n:]; err == nil {
+			break
+		}
 		if errors.Is(err, action.ErrStopped) || errors.Is(err, action.ErrNotRecorded) {
 			u.out.Problem = err.Error()
 			break
 		}
-		ended[j.Seq] = err
+		ended[left[0].Seq] = err
+		if unsure(err) {
+			for _, j := range left[1:] { // those of the same job may have been begun
+				ended[j.Seq] = err
+			}
+		}
 		if unsure(err) || stops(ctx, err) {
 			break
 		}
+		left = left[1:]
 	}
-	if len(ended) > 0 {
-		u.verify(ctx, ended)
-	}
+	return ended
 }
 
 // verify looks again: only what is seen counts.

@@ -17,7 +17,7 @@ const (
 type UndoItem struct {
 	Fix   string `json:"fix"`
 	Title string `json:"title"`
-	// Kind is file, name, mount, or empty for what stays.
+	// Kind is that of action.Change (file, name, mount, mode, service, …), vm, or empty for what stays.
 	Kind    string `json:"kind"`
 	Path    string `json:"path"`
 	Outcome string `json:"outcome"`

@@ -43,6 +43,9 @@ func cleanedUndo(r finding.UndoReport) finding.UndoReport {
 	return r
 }
 
+// undoKinds stand before the path of a change that is not the thing itself.
+var undoKinds = map[string]string{"mount": "the mount on", "mode": "the mode of", "service": "the service", "sysctl": "the parameter", "package": "the package"}
+
 func (p *page) undone(m finding.UndoMachine, dry bool) {
 	head := "   run " + m.RunID
 	if dry {
@@ -54,8 +57,8 @@ func (p *page) undone(m finding.UndoMachine, dry bool) {
 		if i.Kind == "" {
 			what = i.Title
 		}
-		if i.Kind == "mount" {
-			what = "the mount on " + what
+		if before := undoKinds[i.Kind]; before != "" {
+			what = before + " " + what
 		}
 		p.row(2, p.undoOutcome(i.Outcome), 11, p.text(what))
 		for _, l := range Wrap(p.text(i.Message), p.o.Width-11) {
