@@ -134,13 +134,21 @@ func (r *run) plan(ctx context.Context) bool {
 	r.resources, err = r.m.Plan(seen)
 	r.acted = make([]bool, len(r.resources))
 	for _, res := range r.resources {
-		r.steps = append(r.steps, Step{Resource: res.ID(), Result: Skipped})
+		r.steps = append(r.steps, Step{Resource: res.ID(), Result: Skipped, Message: noteOf(res)})
 	}
 	if err != nil {
 		r.skipRest("not reached, because not all that is declared can be on this guest")
 		r.steps = append(r.steps, Step{Resource: "plan", Result: Failed, Message: err.Error()})
 	}
 	return err == nil
+}
+
+// noteOf is what a resource says to people about why it is there.
+func noteOf(res Resource) string {
+	if n, ok := res.(interface{ Note() string }); ok {
+		return n.Note()
+	}
+	return ""
 }
 
 // look observes everything that the resources need.
