@@ -44,6 +44,7 @@ type Error struct {
 	What  string
 }
 
+// Error names the field first.
 func (e *Error) Error() string { return e.Field.String() + ": " + e.What }
 
 // What Parse can say is made once, so that a file full of other lines costs no memory either.
