@@ -12,7 +12,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/shell"
 )
 
-// Action is one change. The set is closed: Job, PutFile, Upload and Reboot. String is exactly what runs,
+// Action is one change. The set is closed: Job, PutFile, Upload, Reboot and Call. String is exactly what runs,
 // without secrets, and is what `fix --dry-run` prints.
 type Action interface {
 	fmt.Stringer
