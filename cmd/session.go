@@ -166,13 +166,25 @@ func (s *session) machines(reach reachFlags, names []string) ([]engine.Machine, 
 	if err != nil {
 		return nil, nil, inv.Host, usagef("%v", err) // only what the user gave makes an error
 	}
-	ms := []engine.Machine{{Facts: facts.Machine{Name: engine.HostName}, Host: inv.Host}}
+	ms := []engine.Machine{s.hostMachine(o, inv.Host)}
 	s.inventory = inv.Machines
 	for _, m := range inv.Machines {
 		named := len(names) > 0 || reach.SSH != ""
 		ms = append(ms, engine.Machine{Facts: m.Facts, Host: m.Host, Named: named, Dial: s.dialer(m)})
 	}
 	return ms, inv.Notes, inv.Host, nil
+}
+
+// hostMachine is the host as a machine: examined, and repaired like the others.
+func (s *session) hostMachine(o host.Options, h facts.Host) engine.Machine {
+	return engine.Machine{Facts: facts.Machine{Name: engine.HostName}, Host: h,
+		Look: func(ctx context.Context) (facts.Host, error) {
+			inv, err := s.a.observe(ctx, o)
+			return inv.Host, err
+		},
+		Manage: func(ctx context.Context, args ...string) error {
+			return host.Manage(ctx, h.VBoxManage.Or(facts.VBoxManage{}).Path, s.a.vboxmanage, args...)
+		}}
 }
 
 func (a *app) hostOptions(reach reachFlags, names []string) (host.Options, error) {

@@ -2,11 +2,13 @@ package action
 
 import "strings"
 
-// Change is one thing of a guest that an action changes and `boxdoctor undo` can put back. States are lines as
+// Change is one thing of a guest or of the host that an action changes and `boxdoctor undo` can put back. States are lines as
 // keep.sh prints them; of a file the owner and the mode may be left out.
 type Change struct {
 	Kind string `json:"kind"`
-	Path string `json:"path"`
+	// Folder is set for files of the host: the trusted folder that the path is looked for in.
+	Folder string `json:"folder,omitempty"`
+	Path   string `json:"path"`
 	// Was and Left are the states before and after. A job's are noted in the guest (Entry.Notes).
 	Was  string `json:"was,omitempty"`
 	Left string `json:"left,omitempty"`
@@ -19,6 +21,12 @@ const (
 	KindFile  = "file"  // a file, or what a link leads to
 	KindName  = "name"  // a name itself, such as a link or a mount point
 	KindMount = "mount" // what is mounted on a folder
+
+	// Only on the host.
+	KindMode  = "mode"  // the permissions of a file
+	KindMoved = "moved" // a file or folder that was moved from Path to Copy
+	KindDHCP  = "dhcp"  // VirtualBox's DHCP server of a network
+	KindCable = "cable" // the virtual cable of an adapter: "VM NUMBER"
 )
 
 // StateAbsent is the state of what does not exist.
@@ -60,6 +68,16 @@ func stateWords(s string) string {
 		return "nothing"
 	case "dir":
 		return "a folder"
+	case "mode":
+		return "the mode " + rest
+	case "dhcp":
+		return "a DHCP server with " + strings.Join(strings.Fields(rest), ", ")
+	case stateHere:
+		return "its place"
+	case stateAside:
+		return "it aside"
+	case "on", "off":
+		return "it switched " + kind
 	}
 	return "something else"
 }

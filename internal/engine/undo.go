@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/boxdoctor/boxdoctor/internal/action"
@@ -23,6 +24,8 @@ type UndoOptions struct {
 	DryRun bool
 	// Confirm is asked once per machine; nil: yes.
 	Confirm func(ctx context.Context, machine string, steps []action.UndoStep) (bool, error)
+	// Backups is the user's own folder for files of the host that are replaced.
+	Backups string
 	// Running, Journal and Stop are as for Fix.
 	Running func(machine, look string)
 	Journal action.Journal
@@ -36,12 +39,19 @@ func Undo(ctx context.Context, ms []Machine, notes []string, o UndoOptions) find
 	r := finding.UndoReport{Boxdoctor: o.Version, StartedAt: start, Run: o.Run.ID, DryRun: o.DryRun, Notes: notes,
 		Machines: make([]finding.UndoMachine, len(ms))}
 	each(len(ms), o.Parallel, func(i int) {
-		u := &undo{o: o, machine: ms[i], run: o.Run.Machine(ms[i].Facts.Name)}
+		u := &undo{o: o, machine: ms[i], run: recordedOf(o.Run, ms[i]), id: runID()}
 		r.Machines[i] = u.do(ctx)
 	})
 	r.DurationMS = o.now().Sub(start).Milliseconds()
 	r.Finish()
 	return r
+}
+
+func recordedOf(r action.Recorded, m Machine) action.RecordedMachine {
+	if m.Dial == nil {
+		return r.OnHost(m.Facts.Name)
+	}
+	return r.Machine(m.Facts.Name)
 }
 
 // undo is the state of `undo` on one machine.
@@ -52,6 +62,8 @@ type undo struct {
 	guest   guest.Guest
 	steps   []action.UndoStep
 	out     finding.UndoMachine
+	// id is that of this run on the machine.
+	id string
 }
 
 func (u *undo) do(ctx context.Context) finding.UndoMachine {
@@ -60,8 +72,11 @@ func (u *undo) do(ctx context.Context) finding.UndoMachine {
 		u.out.Problem = err.Error()
 		return u.out
 	}
-	defer u.guest.Close() //nolint:errcheck // the work is over
-	jobs := action.UndoJobs(u.steps)
+	jobs := action.HostUndo(u.steps, filepath.Join(u.o.Backups, u.id))
+	if u.guest != nil {
+		defer u.guest.Close() //nolint:errcheck // the work is over
+		jobs = action.UndoJobs(u.steps)
+	}
 	if !u.o.DryRun && len(jobs) > 0 {
 		u.act(ctx, jobs)
 	}
@@ -84,6 +99,10 @@ func (u *undo) look(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if u.machine.Dial == nil {
+		u.out.Reachable = true
+		return u.planHost(ctx)
+	}
 	u.o.progress(name, "connecting")
 	g, reach, err := u.machine.Dial(ctx)
 	if err != nil {
@@ -99,6 +118,23 @@ func (u *undo) look(ctx context.Context) error {
 	return nil
 }
 
+// planHost plans over the host as it is now.
+func (u *undo) planHost(ctx context.Context) error {
+	s, err := u.stand(ctx)
+	u.steps = action.PlanUndo(u.run.Entries, s)
+	return err
+}
+
+// stand looks how the changes of the run stand.
+func (u *undo) stand(ctx context.Context) (action.Standing, error) {
+	if u.machine.Dial != nil {
+		return action.Stand(ctx, u.guest, u.run.Run, u.run.Entries)
+	}
+	u.o.progress(u.machine.Facts.Name, "looking at what was changed")
+	h, err := u.machine.Look(ctx)
+	return action.StandHost(h, u.run.Entries), err
+}
+
 // plan refuses where something else works in the guest: it would change what is put back.
 func (u *undo) plan(ctx context.Context) error {
 	if job, err := action.LiveJob(ctx, u.target(), "*"); err != nil || job != "" {
@@ -107,7 +143,7 @@ func (u *undo) plan(ctx context.Context) error {
 		}
 		return err
 	}
-	s, err := action.Stand(ctx, u.guest, u.run.Run, u.run.Entries)
+	s, err := u.stand(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -123,7 +159,7 @@ func (u *undo) plan(ctx context.Context) error {
 
 func (u *undo) target() *action.Target {
 	name := u.machine.Facts.Name
-	return &action.Target{Guest: u.guest, Machine: name, RunID: runID(), Journal: u.o.Journal, Stop: u.o.Stop,
+	return &action.Target{Guest: u.guest, Host: u.machine.Dial == nil, Manage: u.machine.Manage, Machine: name, RunID: u.id, Journal: u.o.Journal, Stop: u.o.Stop,
 		Project: u.machine.Host.ProjectRoot.Or(""), UUID: u.machine.Facts.UUID, Undoes: u.o.Run.ID,
 		Progress: func(what string) { u.o.progress(name, what) },
 		Output:   func(text string) { u.o.log(name, text) },
@@ -144,7 +180,7 @@ func (u *undo) act(ctx context.Context, jobs []action.UndoJob) {
 	t := u.target()
 	ended := map[int]error{}
 	for _, j := range jobs {
-		err := action.Do(ctx, t, FixUndo, j.Job)
+		err := action.Do(ctx, t, FixUndo, j.Action)
 		if errors.Is(err, action.ErrStopped) || errors.Is(err, action.ErrNotRecorded) {
 			u.out.Problem = err.Error()
 			break
@@ -161,7 +197,7 @@ func (u *undo) act(ctx context.Context, jobs []action.UndoJob) {
 
 // verify looks again: only what is seen counts.
 func (u *undo) verify(ctx context.Context, ended map[int]error) {
-	s, err := action.Stand(ctx, u.guest, u.run.Run, u.run.Entries)
+	s, err := u.stand(ctx)
 	for i := range u.steps {
 		step := &u.steps[i]
 		failed, begun := ended[step.Entry.Seq]
