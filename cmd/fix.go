@@ -16,7 +16,6 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/engine"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
-	"github.com/boxdoctor/boxdoctor/internal/host"
 	"github.com/boxdoctor/boxdoctor/internal/report"
 )
 
@@ -152,20 +151,13 @@ func (a *app) runFix(ctx context.Context, o *fixOptions) error {
 	return withCode(r.ExitCode)
 }
 
-// repairable leaves the host alone where only guests were named, and takes the name "host" for the host itself, unless the
-// project has a machine of that name.
+// repairable leaves the host alone where only guests were named.
 func (s *session) repairable(ms []engine.Machine, names []string) []engine.Machine {
-	if len(ms) == 0 || len(names) == 0 {
-		return ms
-	}
-	none := slices.ContainsFunc(s.inventory, func(m host.Machine) bool {
-		return m.Facts.Name == engine.HostName && m.Class == host.ClassUnknownName
-	})
-	if !slices.Contains(names, engine.HostName) || !none {
+	ms, host := s.namedHost(ms, names)
+	if len(ms) > 0 && len(names) > 0 && !host {
 		ms[0].Look = nil
-		return ms
 	}
-	return slices.DeleteFunc(ms, func(m engine.Machine) bool { return m.Dial != nil && m.Facts.Name == engine.HostName })
+	return ms
 }
 
 // tried tells whether any change was begun, and so is in the journal.

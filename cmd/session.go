@@ -175,6 +175,18 @@ func (s *session) machines(reach reachFlags, names []string) ([]engine.Machine, 
 	return ms, inv.Notes, inv.Host, nil
 }
 
+// namedHost takes the name "host" for the host itself, unless the project has a machine of that name, and tells whether it
+// was given.
+func (s *session) namedHost(ms []engine.Machine, names []string) ([]engine.Machine, bool) {
+	named := slices.Contains(names, engine.HostName) && slices.ContainsFunc(s.inventory, func(m host.Machine) bool {
+		return m.Facts.Name == engine.HostName && m.Class == host.ClassUnknownName
+	})
+	if !named {
+		return ms, false
+	}
+	return slices.DeleteFunc(ms, func(m engine.Machine) bool { return m.Dial != nil && m.Facts.Name == engine.HostName }), true
+}
+
 // hostMachine is the host as a machine: examined, and repaired like the others.
 func (s *session) hostMachine(o host.Options, h facts.Host) engine.Machine {
 	return engine.Machine{Facts: facts.Machine{Name: engine.HostName}, Host: h,

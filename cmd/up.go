@@ -79,8 +79,10 @@ func (a *app) runUp(ctx context.Context, o *upOptions) error {
 	}
 	code := 0
 	for try := range 2 {
+		end := a.group("vagrant up")
 		r, err := a.vagrantUp(ctx, passthru.Program{Path: program, Args: append([]string{"up"}, o.Args...), In: a.streams.In,
 			Out: a.streams.Out, Err: a.streams.Err, Terminal: a.streams.InTTY && a.streams.OutTTY})
+		end()
 		if err != nil {
 			return fmt.Errorf("vagrant could not be run: %w", err)
 		}
@@ -98,6 +100,16 @@ func (a *app) runUp(ctx context.Context, o *upOptions) error {
 		return codeError(code)
 	}
 	return checked
+}
+
+// group puts what is printed until end into a group of the CI system's log.
+func (a *app) group(title string) (end func()) {
+	opening, closing := a.streams.CI.Group(title, a.now())
+	if opening == "" {
+		return func() {}
+	}
+	a.streams.Mark(opening)
+	return func() { a.streams.Mark(closing) }
 }
 
 // beforeUp is the pre-flight, with --fix also the repair of the host. It returns the vagrant to run.

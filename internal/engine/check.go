@@ -305,7 +305,7 @@ func judge(f *facts.Facts, selected []checks.Check, now func() time.Time) []find
 // evaluate turns one check into a finding. A panic in Eval is that check's own Unknown; the others go on.
 func evaluate(c checks.Check, f *facts.Facts, done map[string]finding.Finding, now func() time.Time) (out finding.Finding) {
 	start := now()
-	out = finding.Finding{ID: c.ID, Title: c.Title, Rows: c.Rows, Severity: c.Severity, Why: c.Why, Advice: []finding.Advice{}}
+	out = finding.Finding{ID: c.ID, Title: c.Title, Rows: c.Rows, Severity: c.Severity, Why: c.Why, Link: c.Link, Advice: []finding.Advice{}}
 	if out.Rows == nil {
 		out.Rows = []string{}
 	}
