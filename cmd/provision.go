@@ -283,6 +283,7 @@ func (c consents) save(project string, refs []string) error {
 
 // provisioned writes the report.
 func (a *app) provisioned(r provision.Report, o *provisionOptions, mask func(string) string) error {
+	r.StartedAt = r.StartedAt.UTC().Truncate(time.Second)
 	for i := range r.Machines {
 		r.Machines[i].Clean(func(s string) string { return report.Clean(mask(s)) })
 	}
