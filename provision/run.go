@@ -157,7 +157,7 @@ func (r *run) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the guest could not be observed: %w", err)
 	}
-	s.Machine, s.RunID = r.m.Name, r.runID
+	s.Machine, s.RunID, s.Lib = r.m.Name, r.runID, r.o.Lib
 	r.state, r.out.System = s, s.System.Pretty
 	return nil
 }

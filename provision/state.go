@@ -15,7 +15,9 @@ import (
 type State struct {
 	Machine string
 	// RunID names this run's root-only folders in the guest.
-	RunID  string
+	RunID string
+	// Lib are the shell functions of package transactions, which know the guest's proxies.
+	Lib    string
 	System facts.System
 	// Guest holds the facts that were asked for besides.
 	Guest facts.Guest
