@@ -78,6 +78,24 @@ func TestProvision(t *testing.T) {
 	secretStaysIn(g, "s3cr3t-of-the-test")
 }
 
+// TestProvisionBehindAProxy: packages come through a proxy that only the users' environment (dnf) or apt's own
+// configuration names; its password stays out of the report and of what is kept.
+func TestProvisionBehindAProxy(t *testing.T) {
+	for root, pkg := range map[string]string{"el": "make", "deb": "bzip2"} {
+		g := startGuest(t, "prov"+root, root, "proxy")
+		g.flags = []string{"--ssh-config", g.sshConfig}
+		file := filepath.Join(t.TempDir(), ".boxdoctor.yaml")
+		if err := os.WriteFile(file, []byte("resources: [{package: "+pkg+"}]\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, code := g.provision("-f", file)
+		if code != finding.ExitOK || r.Machines[0].Totals.Changed != 1 {
+			t.Errorf("%s: exit %d, %+v", root, code, r.Machines[0])
+		}
+		secretStaysIn(g, "geheim")
+	}
+}
+
 // before is what a run of site changes and undo has to bring back.
 const before = `sha256sum /etc/motd; stat -c '%a %U:%G' /etc/motd; ls -d /srv/qrd /etc/sudoers.d/qrd /etc/cron.d/boxdoctor-* /etc/security/limits.d/60-* 2>/dev/null; rpm -q kernel-headers`
 
