@@ -355,15 +355,6 @@ func evalBusy(f *facts.Facts) finding.Verdict {
 	case len(m.Holders) == 0:
 		return finding.Passf("nobody uses them")
 	}
-	h := m.Holders[0]
-	return finding.Warnf("%s is used by %s", h.Target, holderWords(m.Holders)).
-		Advise("end it, or leave the folder, before boxdoctor fix: else the guest has to be restarted", "ps -fp "+shell.Quote(h.PID))
-}
-
-func holderWords(hs []facts.Holder) string {
-	var out []string
-	for _, h := range hs[:min(len(hs), 5)] {
-		out = append(out, fmt.Sprintf("%s (process %s)", h.Name, h.PID))
-	}
-	return strings.Join(out, ", ")
+	return finding.Warnf("%s", assess.InUse(m)).
+		Advise("end it, or leave the folder, before boxdoctor fix: else the guest has to be restarted", "ps -fp "+shell.Quote(m.Holders[0].PID))
 }
