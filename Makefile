@@ -2,7 +2,8 @@
 # make acceptance  real parts in container guests; needs root on Debian, says what it installs
 # make acceptance-vm    a guest with a kernel and a reboot of its own; needs the same
 # make acceptance-full  both, and what takes too long for every change
-.PHONY: check test lint shellcheck format cross acceptance acceptance-vm acceptance-full vm-packages demo update fuzz
+# make bench-provision  40 resources by boxdoctor and by Ansible on the same kind of guest; root on Debian, a quarter of an hour
+.PHONY: check test lint shellcheck format cross acceptance acceptance-vm acceptance-full vm-packages demo update fuzz bench-provision
 
 check: format test shellcheck cross
 
@@ -20,8 +21,8 @@ lint:
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2 run ./...
 
 shellcheck:
-	shellcheck -s sh fixes/scripts/*.sh provision/scripts/*.sh provision/sections/*.sh internal/action/*.sh internal/supervisor/*.sh internal/probe/sections/*.sh internal/acceptance/lab/sick/*
-	shellcheck -x -P SCRIPTDIR -S warning internal/acceptance/lab/lab.sh internal/acceptance/lab/record.sh internal/acceptance/hostlab/hostlab.sh internal/acceptance/hostlab/VBoxManage internal/acceptance/vm/vm.sh .ci/run
+	shellcheck -s sh $$(find fixes provision internal cmd -path internal/acceptance -prune -o -name '*.sh' -print) internal/acceptance/lab/sick/*
+	shellcheck -x -P SCRIPTDIR -S warning $$(find internal/acceptance -name '*.sh' ! -name families.sh ! -name build.sh ! -name guest.sh) internal/acceptance/hostlab/VBoxManage .ci/run
 
 # every platform that a release is built for, without cgo
 cross:
@@ -59,6 +60,9 @@ acceptance-host:
 acceptance-full: acceptance acceptance-host vm-packages
 	internal/acceptance/vm/vm.sh image founding current stock
 	go test -tags acceptance_vm -count=1 -v -timeout 150m ./internal/acceptance
+
+bench-provision:
+	internal/acceptance/bench/provision.sh 3 3
 
 vm-packages:
 	@echo "The VM lab needs root on Debian 12. It installs these packages and those of the container lab:"

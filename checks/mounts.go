@@ -252,7 +252,8 @@ func whyNotWritable(f *facts.Facts, m facts.Mounts, w facts.SyncedFolder) findin
 	case slices.Contains(strings.Split(opts, ","), "ro"):
 		return finding.Failf("%s is mounted read-only, and nobody asked for that", w.GuestPath).Diff("rw", opts).Advise("mount it again", remount(f, w.GuestPath))
 	}
-	return finding.Failf("%s is mounted and cannot be written by %s", w.GuestPath, f.Machine.User).
+	return finding.Failf("%s is mounted and cannot be written by %s: the folder on the host does not allow it", w.GuestPath, f.Machine.User).
+		Likely("neither the VM nor the mount makes it read-only").
 		Diff("writable", opts).Advise("look at the folder's rights on the host", "ls -ld "+shell.Quote(w.HostPath))
 }
 

@@ -245,7 +245,7 @@ func evalGroup(f *facts.Facts) finding.Verdict {
 		return finding.Passf("%s is in the group vboxsf", f.Machine.User)
 	}
 	v := finding.Warnf("%s is mounted for the group vboxsf, which %s is not in", m.VBoxSF[i].Target, f.Machine.User).
-		Diff("vboxsf", strings.Join(m.Groups, " "))
+		Likely("the group is how VirtualBox documents it; what this mount's options say was not tried").Diff("vboxsf", strings.Join(m.Groups, " "))
 	if !m.ShareGroup {
 		return v.ByHand().Advise("the group does not exist either: the setup of the Guest Additions makes it", "sudo rcvboxadd setup")
 	}
@@ -355,15 +355,6 @@ func evalBusy(f *facts.Facts) finding.Verdict {
 	case len(m.Holders) == 0:
 		return finding.Passf("nobody uses them")
 	}
-	h := m.Holders[0]
-	return finding.Warnf("%s is used by %s", h.Target, holderWords(m.Holders)).
-		Advise("end it, or leave the folder, before boxdoctor fix: else the guest has to be restarted", "ps -fp "+shell.Quote(h.PID))
-}
-
-func holderWords(hs []facts.Holder) string {
-	var out []string
-	for _, h := range hs[:min(len(hs), 5)] {
-		out = append(out, fmt.Sprintf("%s (process %s)", h.Name, h.PID))
-	}
-	return strings.Join(out, ", ")
+	return finding.Warnf("%s", assess.InUse(m)).
+		Advise("end it, or leave the folder, before boxdoctor fix: else the guest has to be restarted", "ps -fp "+shell.Quote(m.Holders[0].PID))
 }

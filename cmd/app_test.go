@@ -246,6 +246,7 @@ func TestUsageErrors(t *testing.T) {
 		{"explain - -", "- is named twice"},
 		{"explain .", "is a folder"},
 		{"explain nosuchfile.log", "unknown id or file"},
+		{"fix --knowledge nosuchfolder", "--knowledge nosuchfolder: this is no folder"},
 		{"explain K1 --knowledge nosuchfolder", "--knowledge nosuchfolder: this is no folder"},
 		{"knowledge", "knowledge needs list, or show and a ROW"},
 		{"knowledge show K99", "unknown row"},

@@ -34,6 +34,7 @@ type fixOptions struct {
 	Download     bool
 	Snapshot     bool
 	Packages     string
+	Folders      knowledgeFlags
 
 	packages []fixes.PackageFile
 }
@@ -61,6 +62,9 @@ func newFixCmd(a *app, run func(context.Context, *fixOptions) error) *cobra.Comm
 			if err := errors.Join(emptyFlag(c), o.validate()); err != nil {
 				return err
 			}
+			if err := o.Folders.use(a); err != nil {
+				return err
+			}
 			return run(c.Context(), o)
 		},
 	}
@@ -77,6 +81,7 @@ func newFixCmd(a *app, run func(context.Context, *fixOptions) error) *cobra.Comm
 	o.Output.add(fs)
 	o.Run.add(fs)
 	o.Reach.add(fs)
+	o.Folders.add(fs)
 	completeIDs(c)
 	return c
 }

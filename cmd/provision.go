@@ -21,6 +21,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/engine"
 	"github.com/boxdoctor/boxdoctor/internal/report"
+	"github.com/boxdoctor/boxdoctor/internal/shell"
 	"github.com/boxdoctor/boxdoctor/provision"
 )
 
@@ -124,6 +125,20 @@ func (a *app) runProvision(ctx context.Context, o *provisionOptions) error {
 		return err
 	}
 	return withCode(r.ExitCode)
+}
+
+// again is the command that goes on with one machine.
+func (o *provisionOptions) again(machine string) string {
+	argv := []string{"boxdoctor", "provision"}
+	if o.Reach.SSH == "" {
+		argv = append(argv, machine)
+	}
+	for _, f := range [][2]string{{"-f", o.File}, {"--ssh", o.Reach.SSH}, {"--ssh-config", o.Reach.SSHConfig}, {"--tags", strings.Join(o.Tags, ",")}} {
+		if f[1] != "" {
+			argv = append(argv, f[0], f[1])
+		}
+	}
+	return shell.Join(argv)
 }
 
 // find is the configuration's path: --file, or the nearest .boxdoctor.yaml upwards.
@@ -283,80 +298,19 @@ func (c consents) save(project string, refs []string) error {
 
 // provisioned writes the report.
 func (a *app) provisioned(r provision.Report, o *provisionOptions, mask func(string) string) error {
+	r.StartedAt = r.StartedAt.UTC().Truncate(time.Second)
 	for i := range r.Machines {
 		r.Machines[i].Clean(func(s string) string { return report.Clean(mask(s)) })
 	}
 	if o.Format == report.FormatJSON {
 		return report.WriteJSON(a.streams.Out, r)
 	}
-	var b strings.Builder
+	t := provisionText{paint: a.streams.OutPalette, width: a.streams.Width, ascii: a.streams.ASCII, all: o.Verbose > 0, again: o.again}
 	for _, m := range r.Machines {
-		writeMachine(&b, m, o.Verbose > 0)
+		t.machine(m)
 	}
-	recap(&b, r)
-	return a.print(b.String())
-}
-
-func writeMachine(b *strings.Builder, m provision.MachineReport, all bool) {
-	fmt.Fprintf(b, "%s", m.Name)
-	if m.System != "" {
-		fmt.Fprintf(b, "   %s", m.System)
-	}
-	b.WriteByte('\n')
-	if m.Message != "" {
-		fmt.Fprintf(b, "  %s\n", indented(m.Message, "  "))
-	}
-	unreached := 0
-	for _, s := range m.Steps {
-		if s.Result == provision.OK && !all {
-			continue
-		}
-		if s.Result == provision.Skipped && !all {
-			unreached++
-			continue
-		}
-		fmt.Fprintf(b, "  %-12s %s\n", s.Result, s.Resource)
-		for _, c := range s.Changes {
-			fmt.Fprintf(b, "               %s: %s\n", c.What, fromTo(c))
-			if c.Diff != "" {
-				fmt.Fprintf(b, "               %s\n", indented(strings.TrimRight(c.Diff, "\n"), "               "))
-			}
-		}
-		if s.Message != "" {
-			fmt.Fprintf(b, "               %s\n", indented(s.Message, "               "))
-		}
-	}
-	if unreached > 0 {
-		fmt.Fprintf(b, "  %-12s %d further steps were not reached (-v names them)\n", provision.Skipped, unreached)
-	}
-}
-
-func fromTo(c provision.Record) string {
-	if c.From == "" {
-		return c.To
-	}
-	return c.From + " → " + c.To
-}
-
-func indented(text, by string) string { return strings.ReplaceAll(text, "\n", "\n"+by) }
-
-// recap is the table that people look at first.
-func recap(b *strings.Builder, r provision.Report) {
-	b.WriteByte('\n')
-	for _, m := range r.Machines {
-		t := m.Totals
-		fmt.Fprintf(b, "%-20s ok=%d ", m.Name, t.OK)
-		if r.Check {
-			fmt.Fprintf(b, "would change=%d may change=%d ", t.WouldChange, t.MayChange)
-		} else {
-			fmt.Fprintf(b, "changed=%d ", t.Changed)
-		}
-		fmt.Fprintf(b, "failed=%d skipped=%d", t.Failed, t.Skipped)
-		if !m.Reachable {
-			b.WriteString(" not reached")
-		}
-		b.WriteByte('\n')
-	}
+	t.recap(r)
+	return a.print(t.String())
 }
 
 // keyLimit bounds a key that is downloaded.

@@ -47,6 +47,9 @@ func newUpCmd(a *app, run func(context.Context, *upOptions) error) *cobra.Comman
 			if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
 				return c.Help()
 			}
+			if err := (&knowledgeFlags{}).use(a); err != nil {
+				return err
+			}
 			return run(c.Context(), parseUp(args))
 		},
 	}

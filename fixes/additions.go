@@ -12,6 +12,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/shell"
 	"github.com/boxdoctor/boxdoctor/internal/version"
 )
 
@@ -23,7 +24,7 @@ var _ = register(Fix{
 	ID: "additions.install", Title: "Install the Guest Additions of the host's VirtualBox", Impact: RestartsService,
 	Clears: []string{"additions.installed", "additions.version", "modules.built", "modules.origin", "mount.helper", "kernel.next_boot"},
 	After:  []string{"space.package_cache", "repositories.archive", "repositories.refresh", "kernel.devel", "kernel.reboot", "kernel.fitting", "tools.install", "tools.kernel_compiler", "additions.remove_packages", "additions.leftovers"},
-	Rows:   []string{"H3", "S5", "S6", "S9", "S10", "V1", "V4", "K3"},
+	Rows:   []string{"H3", "S3", "S5", "S6", "S9", "S10", "V1", "V4", "K3", "M4"},
 	Why: "The ISO of the host's VirtualBox goes up by SFTP into a root-only folder, is hashed again there, mounted read-only on a private folder (where the " +
 		"guest cannot mount it, the installer is cut out of it) and run with --nox11, in a /tmp of its own where the guest's is too small or forbids programs. " +
 		"Its exit status proves nothing and is not believed: what counts is what is observed afterwards.",
@@ -48,6 +49,9 @@ func planInstall(in Input) ([]action.Action, error) {
 	if err := notBroken(in, host); err != nil {
 		return nil, err
 	}
+	if err := notInUse(in.Facts); err != nil {
+		return nil, err
+	}
 	if err := fitting(in.ISO, host.Number); err != nil {
 		return nil, err
 	}
@@ -56,6 +60,18 @@ func planInstall(in Input) ([]action.Action, error) {
 		return nil, err
 	}
 	return installFrom(in, ownTmp), nil
+}
+
+// notInUse refuses to install over Guest Additions whose shares somebody uses: the installer removes the old ones first,
+// cannot unmount the share and ends with "Failed to remove existing installation" (rows M4, S3).
+func notInUse(f *facts.Facts) error {
+	m, ga := f.Guest.Mounts.Or(facts.Mounts{}), f.Guest.Additions.Or(facts.Additions{})
+	used := assess.InUse(m)
+	if used == "" || ga.InstallDir == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: the installer has to unmount it before it can remove the old Guest Additions, and would stop half-way. "+
+		"End that or leave the folder, then run boxdoctor fix again; who it is: ps -fp %s", used, shell.Quote(m.Holders[0].PID))
 }
 
 // notBroken refuses a build that is known to fail: what is there may be better than what would be left. In hope, another

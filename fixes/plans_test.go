@@ -351,6 +351,12 @@ var situations = []situation{
 		assesstest.Edit(&f.Guest.Locks, func(l *facts.Locks) { l.Pending = "/var/lib/boxdoctor/pending/abc" })
 	}, same, "locks.restore"},
 	{"install-newer", assesstest.CentOS7, func(f *facts.Facts) { assesstest.OldHost(f, "7.1.4") }, same, "additions.install additions.rebuild"},
+	{"share-in-use", assesstest.CentOS7, func(f *facts.Facts) {
+		assesstest.OldHost(f, "7.1.4")
+		m := f.Guest.Mounts.Or(facts.Mounts{})
+		m.Holders = []facts.Holder{{PID: "812", Name: "bash", Target: "/vagrant"}, {PID: "900", Name: "node", Target: "/vagrant"}}
+		f.Guest.Mounts = facts.Known(m)
+	}, same, "additions.install"},
 	{"iso-missing", assesstest.CentOS7, func(f *facts.Facts) { assesstest.OldHost(f, "7.1.4"); f.Host.AdditionsISO = facts.Known(facts.ISO{}) }, same, "additions.install"},
 	{"iso-of-another-version", assesstest.CentOS7, func(f *facts.Facts) {
 		assesstest.OldHost(f, "7.1.4")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 
@@ -124,9 +125,9 @@ func (r RepositoryResource) Diff(s *State) ([]Change, error) {
 		out = append(out, changes...)
 	}
 	if len(out) > 0 && s.System.Manager == "apt" {
-		job := short("fetch the lists of "+r.Name, `apt-get -q update -o Dir::Etc::sourcelist="$1" -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0`,
-			files[len(files)-1].Path)
-		job.Undo = "sudo apt-get update, once the repository is gone"
+		job := action.Job{Name: "fetch the lists of " + r.Name, Args: []string{files[len(files)-1].Path}, Lib: s.Lib, Timeout: 5 * time.Minute, Brief: true,
+			Script: "run apt-get -q update -o Dir::Etc::sourcelist=\"$1\" -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0\n",
+			Undo:   "sudo apt-get update, once the repository is gone"}
 		out = append(out, Change{What: "package lists", From: "old", To: "fetched", Do: []action.Action{job}})
 	}
 	return out, nil

@@ -183,7 +183,7 @@ func (r *run) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the guest could not be observed: %w", err)
 	}
-	s.Machine, s.RunID = r.m.Name, r.runID
+	s.Machine, s.RunID, s.Lib = r.m.Name, r.runID, r.o.Lib
 	r.state, r.out.System = s, s.System.Pretty
 	return nil
 }
@@ -310,15 +310,25 @@ func (r *run) act(ctx context.Context, due []pending) bool {
 	return true
 }
 
-// batch is the first due resource and those of its family that follow it in the declaration and can be changed now,
-// without looking in between.
+// batch is the first due resource and those of its family that follow it in the declaration and can be changed without
+// looking in between, in the hope that those before them succeed: the first that does not ends the batch.
 func (r *run) batch(due []pending) []pending {
-	family := r.family(due[0].at)
-	n := 1
-	for n < len(due) && family != "exec" && r.family(due[n].at) == family && due[n].err == nil && due[n].waits() == "" && !r.acted[due[n].at] {
-		n++
+	family, hoped := r.family(due[0].at), r.state.hopes()
+	out := due[:1:1]
+	for _, p := range due[1:] {
+		if family == "exec" || r.family(p.at) != family || r.acted[p.at] {
+			break
+		}
+		if family == "plain" {
+			hoped.expect(r.resources[out[len(out)-1].at])
+			p.changes, p.err = r.resources[p.at].Diff(hoped)
+		}
+		if p.err != nil || p.waits() != "" || len(p.changes) == 0 {
+			break
+		}
+		out = append(out, p)
 	}
-	return due[:n]
+	return out
 }
 
 // plain are the kinds that touch only what they name: what one of them brings to another one, such as the owner of a
@@ -531,17 +541,19 @@ func (r *run) notification(mark string) action.Job {
 	return notify(verb, name)
 }
 
-// tell makes the job of a mark and takes the mark away.
+// tell makes the job of a mark and then takes the mark away.
 func (r *run) tell(ctx context.Context, mark string, job action.Job) error {
-	if err := action.Do(ctx, r.target, "provision notify/"+mark, job); err != nil {
-		return err
-	}
-	return r.unmark(ctx, mark)
+	name := "provision notify/" + mark
+	_, err := action.DoAll(ctx, r.target, []action.Step{{Fix: name, Action: job}, {Fix: name, Action: unmarkJob(mark)}})
+	return err
 }
 
 func (r *run) unmark(ctx context.Context, mark string) error {
-	job := short("note: "+mark+" is done", `rm -f "$1"`, notifyRoot+"/"+mark)
-	return action.Do(ctx, r.target, "provision notify/"+mark, job)
+	return action.Do(ctx, r.target, "provision notify/"+mark, unmarkJob(mark))
+}
+
+func unmarkJob(mark string) action.Job {
+	return short("note: "+mark+" is done", `rm -f "$1"`, notifyRoot+"/"+mark)
 }
 
 // fresh tells whether a mark is about a service that this run started after everything before it was in place: it

@@ -5,6 +5,7 @@ package provision
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
@@ -213,6 +216,28 @@ func options() (Options, *entries) {
 	}}, j
 }
 
+// perform is Run, and checks its report against docs/schema/provision.json.
+func perform(t *testing.T, ms []Machine, o Options) Report {
+	t.Helper()
+	r := Run(t.Context(), ms, o)
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := jsonschema.NewCompiler().Compile("../docs/schema/provision.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+	if err == nil {
+		err = schema.Validate(doc)
+	}
+	if err != nil {
+		t.Errorf("%v\n%s", err, b)
+	}
+	return r
+}
+
 // results is a machine's report in one line.
 func results(m MachineReport) string {
 	var out []string
@@ -253,7 +278,7 @@ func TestRunMakesEverythingOnce(t *testing.T) {
 	g := newRooted(t)
 	g.write("/units/web", "loaded active enabled\n")
 	o, j := options()
-	r := Run(t.Context(), []Machine{g.machine("web", site()...)}, o)
+	r := perform(t, []Machine{g.machine("web", site()...)}, o)
 	want := "group/app changed; user/bob changed; directory/srv/data changed; file/srv/data/a changed; file/etc/b changed; package/nonesuch changed; exec/seed changed; service/web ok; notify/restart-web changed"
 	if got := results(r.Machines[0]); got != want || r.ExitCode != finding.ExitOK {
 		t.Fatalf("exit %d\ngot  %s\nwant %s\n%s", r.ExitCode, got, want, said(r.Machines[0]))
@@ -267,19 +292,30 @@ func TestRunMakesEverythingOnce(t *testing.T) {
 	if !strings.HasPrefix(j.titles(), "make the group app; make the user bob; make the folder /srv/data; note: restart web later; write /srv/data/a; write /etc/b; install nonesuch; run seed; restart the service web") {
 		t.Error(j.titles())
 	}
-	// group, user, folder and files wait for one another; then packages, the command, and twice the proof
-	if n := g.took("probe"); n > 9 {
+	// group, user, folder and files in one round; then the package, the command, and the proof, twice for the restart
+	if n := g.took("probe"); n != 6 {
 		t.Errorf("%d looks: %v", n, g.steps)
 	}
 	before, o2 := g.everything(), 0
 	g.steps = nil
 	o, j = options()
-	r = Run(t.Context(), []Machine{g.machine("web", site()...)}, o)
+	r = perform(t, []Machine{g.machine("web", site()...)}, o)
 	if r.ExitCode != finding.ExitOK || r.Machines[0].Totals.OK != 8 || r.Machines[0].Totals.Changed != 0 || j.titles() != "" || g.everything() != before {
 		t.Errorf("second run: exit %d, %s, journal %q", r.ExitCode, results(r.Machines[0]), j.titles())
 	}
 	if o2 = len(g.steps); o2 != 2 {
 		t.Errorf("the second run took %d steps: %v", o2, g.steps)
+	}
+}
+
+// TestWhatANewHomeHoldsIsLookedAt: useradd fills it, so a file in it is not written in the same breath.
+func TestWhatANewHomeHoldsIsLookedAt(t *testing.T) {
+	g := newRooted(t)
+	g.env = append(g.env, "TEST_SKEL=from skel")
+	o, _ := options()
+	r := perform(t, []Machine{g.machine("web", UserResource{Name: "bob", UID: -1, Home: "/srv/bob"}, file("/srv/bob/.profile", "mine\n"), file("/etc/c", "c"))}, o)
+	if r.ExitCode != finding.ExitOK || g.read("/srv/bob/.profile") != "mine\n" {
+		t.Errorf("exit %d, %s", r.ExitCode, said(r.Machines[0]))
 	}
 }
 
@@ -289,7 +325,7 @@ func TestCheckWritesNothing(t *testing.T) {
 	before := g.everything()
 	o, j := options()
 	o.Check, o.Diff = true, true
-	r := Run(t.Context(), []Machine{g.machine("web", site()...)}, o)
+	r := perform(t, []Machine{g.machine("web", site()...)}, o)
 	want := "group/app would change; user/bob may change; directory/srv/data may change; file/srv/data/a may change; file/etc/b would change; package/nonesuch would change; exec/seed would change; service/web would change"
 	if got := results(r.Machines[0]); got != want || r.ExitCode != finding.ExitFailed || g.everything() != before || j.titles() != "" {
 		t.Errorf("exit %d, journal %q\ngot  %s\nwant %s", r.ExitCode, j.titles(), got, want)
@@ -297,7 +333,7 @@ func TestCheckWritesNothing(t *testing.T) {
 	if d := r.Machines[0].Steps[4].Changes[0].Diff; !strings.Contains(d, "+it's\t$HOME") {
 		t.Errorf("diff %q", d)
 	}
-	r = Run(t.Context(), []Machine{g.machine("web", GroupResource{Name: "root", GID: -1})}, o)
+	r = perform(t, []Machine{g.machine("web", GroupResource{Name: "root", GID: -1})}, o)
 	if r.ExitCode != finding.ExitOK {
 		t.Errorf("nothing to do: exit %d", r.ExitCode)
 	}
@@ -309,12 +345,12 @@ func TestACutRunLeavesItsRestartsToTheNextOne(t *testing.T) {
 	g.write("/units/web", "loaded active enabled\n")
 	rs := []Resource{file("/etc/b", "new\n", "web"), ExecResource{Name: "seed", Command: "exit 3", Creates: "/srv/seed"}}
 	o, _ := options()
-	r := Run(t.Context(), []Machine{g.machine("web", rs...)}, o)
+	r := perform(t, []Machine{g.machine("web", rs...)}, o)
 	if got := results(r.Machines[0]); got != "file/etc/b changed; exec/seed failed" || r.ExitCode != finding.ExitFailed || g.read("/units/log") != "(none)" {
 		t.Fatalf("exit %d, %s, told: %s", r.ExitCode, got, g.read("/units/log"))
 	}
 	o, j := options()
-	r = Run(t.Context(), []Machine{g.machine("web", rs[0])}, o)
+	r = perform(t, []Machine{g.machine("web", rs[0])}, o)
 	if got := results(r.Machines[0]); got != "file/etc/b ok; notify/restart-web changed" || r.ExitCode != finding.ExitOK {
 		t.Errorf("exit %d, %s", r.ExitCode, got)
 	}
@@ -322,7 +358,7 @@ func TestACutRunLeavesItsRestartsToTheNextOne(t *testing.T) {
 		t.Errorf("%s; %s", j.titles(), g.read("/units/log"))
 	}
 	o, j = options()
-	if r = Run(t.Context(), []Machine{g.machine("web", rs[0])}, o); j.titles() != "" || r.ExitCode != finding.ExitOK {
+	if r = perform(t, []Machine{g.machine("web", rs[0])}, o); j.titles() != "" || r.ExitCode != finding.ExitOK {
 		t.Errorf("third run: exit %d, %s", r.ExitCode, j.titles())
 	}
 }
@@ -332,7 +368,7 @@ func TestAServiceThatThisRunStartedIsNotRestarted(t *testing.T) {
 	g := newRooted(t)
 	g.write("/units/web", unit)
 	o, _ := options()
-	r := Run(t.Context(), []Machine{g.machine("web", file("/etc/b", "x\n", "web"), ServiceResource{Name: "web", State: Started})}, o)
+	r := perform(t, []Machine{g.machine("web", file("/etc/b", "x\n", "web"), ServiceResource{Name: "web", State: Started})}, o)
 	if got := results(r.Machines[0]); got != "file/etc/b changed; service/web changed" || g.read("/units/log") != "daemon-reload\nstart web\n" || g.read(notifyRoot+"/restart-web") != "(none)" {
 		t.Errorf("%s; told: %s", got, g.read("/units/log"))
 	}
@@ -343,7 +379,7 @@ func TestWhatNeverConvergesIsNotVerified(t *testing.T) {
 	g := newRooted(t)
 	o, _ := options()
 	rs := []Resource{ExecResource{Name: "idle", Command: "true", Creates: "/srv/never"}, file("/etc/after", "x")}
-	r := Run(t.Context(), []Machine{g.machine("web", rs...)}, o)
+	r := perform(t, []Machine{g.machine("web", rs...)}, o)
 	m := r.Machines[0]
 	if got := results(m); got != "exec/idle failed; file/etc/after skipped" || r.ExitCode != finding.ExitUnverified || !strings.Contains(said(m), "it was changed and still differs: command is guard status 1, declared is run") {
 		t.Errorf("exit %d, %s, %s", r.ExitCode, got, said(m))
@@ -356,7 +392,7 @@ func TestOneOfABatchFails(t *testing.T) {
 	bad := file("/etc/b", "bad\n")
 	bad.Validate = []string{"grep", "good", "%s"}
 	o, j := options()
-	r := Run(t.Context(), []Machine{g.machine("web", file("/etc/a", "a"), bad, file("/etc/c", "c"))}, o)
+	r := perform(t, []Machine{g.machine("web", file("/etc/a", "a"), bad, file("/etc/c", "c"))}, o)
 	m := r.Machines[0]
 	if got := results(m); got != "file/etc/a changed; file/etc/b failed; file/etc/c skipped" || r.ExitCode != finding.ExitFailed {
 		t.Errorf("exit %d, %s", r.ExitCode, got)
@@ -380,7 +416,7 @@ func TestSecretsDoNotLieInJobs(t *testing.T) {
 	f.Secret, f.Mode = true, 0o600
 	o, j := options()
 	o.Diff = true
-	r := Run(t.Context(), []Machine{g.machine("web", file("/etc/a", "a"), f, file("/etc/c", "c"))}, o)
+	r := perform(t, []Machine{g.machine("web", file("/etc/a", "a"), f, file("/etc/c", "c"))}, o)
 	if r.ExitCode != finding.ExitOK || g.read("/etc/token") != secret {
 		t.Fatalf("exit %d, %s", r.ExitCode, said(r.Machines[0]))
 	}
@@ -403,7 +439,7 @@ func TestInterrupted(t *testing.T) {
 	o, _ := options()
 	o.Stop = stop
 	rs := []Resource{ExecResource{Name: "first", Command: "echo x >/srv/first", Creates: "/srv/first"}, ExecResource{Name: "second", Command: "echo x >/srv/second", Creates: "/srv/second"}}
-	r := Run(t.Context(), []Machine{g.machine("web", rs...)}, o)
+	r := perform(t, []Machine{g.machine("web", rs...)}, o)
 	m := r.Machines[0]
 	if got := results(m); got != "exec/first changed; exec/second skipped" || r.ExitCode != finding.ExitInterrupted || !strings.Contains(said(m), "interrupted before it began") {
 		t.Errorf("exit %d, %s, %s", r.ExitCode, got, said(m))
@@ -444,7 +480,7 @@ func TestLostGuests(t *testing.T) {
 		"what cannot be had everywhere": {[]Machine{{Name: "m", Dial: fine.machine("", nil).Dial, Plan: func(facts.Guest) ([]Resource, error) { return nil, errors.New("no such guest") }}}, finding.ExitFailed, "no such guest"},
 	} {
 		o, _ := options()
-		r := Run(t.Context(), c.ms, o)
+		r := perform(t, c.ms, o)
 		if r.ExitCode != c.exit || !strings.Contains(said(r.Machines[0]), c.says) && !strings.Contains(said(r.Machines[len(c.ms)-1]), c.says) {
 			t.Errorf("%s: exit %d, want %d: %s", name, r.ExitCode, c.exit, said(r.Machines[0]))
 		}
@@ -475,10 +511,45 @@ func TestMachinesWorkAtOnceAndReportInOrder(t *testing.T) {
 		ms = append(ms, g.machine(fmt.Sprintf("m%d", i), ExecResource{Name: "x", Command: "echo x >/srv/x", Creates: "/srv/x"}))
 	}
 	o, _ := options()
-	r := Run(t.Context(), ms, o)
+	r := perform(t, ms, o)
 	for i, m := range r.Machines {
 		if m.Name != fmt.Sprintf("m%d", i) || results(m) != "exec/x changed" || gs[i].read("/srv/x") != "x\n" {
 			t.Errorf("%s: %s, %s", m.Name, results(m), said(m))
 		}
+	}
+}
+
+// TestNoSecretInADiff: neither the file that is to hold a secret nor a diff against a guest that still holds one shows it,
+// be it a key of many lines.
+func TestNoSecretInADiff(t *testing.T) {
+	const key = "-----BEGIN KEY-----\nline-one-of-it\nit's line two\n-----END KEY-----"
+	g := newRooted(t)
+	g.write("/etc/plain", "user = bob\n"+key+"\n")
+	s := &Secrets{Getenv: func(string) string { return key }, Allowed: []string{"env:KEY"}}
+	c, err := Parse([]byte("machines: {web: {}}\nresources:\n- file: {path: /etc/key, content: '${env:KEY}'}\n- file: {path: /etc/plain, content: \"user = bob\\n\"}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := c.For("web", Input{Dir: t.TempDir(), Secrets: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, check := range []bool{true, false} {
+		o, _ := options()
+		o.Check, o.Diff = check, true
+		r := perform(t, []Machine{{Name: "web", Plan: plan, Dial: g.machine("web").Dial}}, o)
+		r.Machines[0].Clean(s.Mask)
+		text := fmt.Sprintf("%+v", r)
+		for _, line := range []string{"line-one", "line two", "BEGIN KEY"} {
+			if strings.Contains(text, line) {
+				t.Errorf("check %t: %q is in %s", check, line, text)
+			}
+		}
+		if r.Machines[0].Steps[0].Changes[0].Diff != "" || !strings.Contains(text, " user = bob") || !strings.Contains(text, "-********") {
+			t.Errorf("check %t: %s", check, text)
+		}
+	}
+	if g.read("/etc/key") != key {
+		t.Errorf("the file holds %q", g.read("/etc/key"))
 	}
 }

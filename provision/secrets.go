@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // ErrConsent means that a project wants to read something of the user's that the user has not allowed.
@@ -21,8 +22,10 @@ type Secrets struct {
 	Dir string
 	// Allowed are references that the user consented to, "env:NAME" or "file:PATH".
 	Allowed []string
-	// Values are all secrets that were read, for masking.
-	Values []string
+
+	mu sync.Mutex
+	// values are all secrets that were read, for masking. Plans of several machines are made at once.
+	values []string
 }
 
 var reference = regexp.MustCompile(`\$\{(env|file):([^}\n]+)\}`)
@@ -62,7 +65,9 @@ func (s *Secrets) resolve(ref string) (string, error) {
 	if value == "" {
 		return "", fmt.Errorf("${%s} is empty: nothing would be protected by it", ref)
 	}
-	s.Values = append(s.Values, value)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values = append(s.values, value)
 	return value, nil
 }
 
@@ -88,10 +93,22 @@ func (s *Secrets) local(dir, name string) (string, error) {
 	return string(b), nil
 }
 
-// Mask hides every secret that was read.
+// shortLine is the length from which a single line of a secret is hidden by itself: shorter ones ("}", "-----") stand
+// in many texts.
+const shortLine = 8
+
+// Mask hides every secret that was read: as it is, as a word of a shell, and line by line, as a diff shows it.
 func (s *Secrets) Mask(text string) string {
-	values := slices.Clone(s.Values)
-	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
+	s.mu.Lock()
+	values := slices.Clone(s.values)
+	s.mu.Unlock()
+	for _, v := range slices.Clone(values) {
+		values = append(values, strings.ReplaceAll(v, "'", `'\''`))
+		if strings.Contains(v, "\n") {
+			values = append(values, slices.DeleteFunc(strings.Split(v, "\n"), func(line string) bool { return len(line) < shortLine })...)
+		}
+	}
+	slices.SortStableFunc(values, func(a, b string) int { return len(b) - len(a) })
 	for _, v := range values {
 		text = strings.ReplaceAll(text, v, "********")
 	}

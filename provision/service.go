@@ -93,7 +93,7 @@ func (v ServiceResource) start(sys facts.System, have Service) Change {
 // what the person needs.
 const controlScript = `if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
-	systemctl "$1" "$2" || { systemctl status --no-pager -l "$2" || true; journalctl --no-pager -n 20 -u "$2" 2>/dev/null || true; exit 1; }
+	systemctl "$1" "$2" || { systemctl status --no-pager -l -n 20 "$2" || true; exit 1; }
 else "/etc/init.d/$2" "$1"; fi`
 
 // notify is the job that restarts or reloads a service at the end of a run.

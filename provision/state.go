@@ -2,6 +2,7 @@ package provision
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,9 @@ import (
 type State struct {
 	Machine string
 	// RunID names this run's root-only folders in the guest.
-	RunID  string
+	RunID string
+	// Lib are the shell functions of package transactions, which know the guest's proxies.
+	Lib    string
 	System facts.System
 	// Guest holds the facts that were asked for besides.
 	Guest facts.Guest
@@ -47,6 +50,34 @@ func (s seen[T]) get(name string) (T, error) {
 	}
 	return v, fmt.Errorf("%s %s: the guest did not say how it is", s.kind, name)
 }
+
+// hopes is a copy of the state in which expect may note what does not stand yet.
+func (s *State) hopes() *State {
+	h := *s
+	h.files.of, h.users.of, h.groups.of = maps.Clone(s.files.of), maps.Clone(s.users.of), maps.Clone(s.groups.of)
+	return &h
+}
+
+// expect notes what others wait for once a resource is as declared: groups, users and folders. What its change leaves
+// unknown is forgotten, so that nothing is decided over it.
+func (s *State) expect(r Resource) {
+	switch r := r.(type) {
+	case GroupResource:
+		s.groups.of[r.Name] = Group{Exists: true, GID: r.GID}
+	case UserResource:
+		u := s.users.of[r.Name]
+		u.Exists = true
+		s.users.of[r.Name] = u
+		maps.DeleteFunc(s.files.of, func(path string, _ File) bool { return r.Home == "" || within(path, r.Home) })
+	case DirectoryResource:
+		s.files.of[r.Path] = File{Exists: true, Type: "directory", Mode: uint32(r.Mode), Owner: owner(r.Owner), Group: owner(r.Group)}
+	case FileResource:
+		delete(s.files.of, r.Path)
+	}
+}
+
+// within: useradd fills a new home with what /etc/skel holds.
+func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
 
 // File is a file, folder or other entry of the guest's file system; a link is followed.
 type File struct {

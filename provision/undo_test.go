@@ -86,7 +86,7 @@ func TestUndoTakesAProvisioningRunBack(t *testing.T) {
 	before := guestState(g)
 	rs := append(site(), FileResource{Path: "/etc/gone", State: Absent}, DirectoryResource{Path: "/srv/kept", Mode: 0o700}, SysctlResource{"vm.swappiness", "10"})
 	o, j := options()
-	if r := Run(t.Context(), []Machine{g.machine("web", rs...)}, o); r.ExitCode != finding.ExitOK {
+	if r := perform(t, []Machine{g.machine("web", rs...)}, o); r.ExitCode != finding.ExitOK {
 		t.Fatalf("exit %d, %s, %s", r.ExitCode, results(r.Machines[0]), said(r.Machines[0]))
 	}
 	run := j.recorded(t)
@@ -121,7 +121,7 @@ func TestUndoLeavesWhatOthersChangedOrNeed(t *testing.T) {
 	g.write("/etc/a", "old a\n")
 	g.write("/etc/b", "old b\n")
 	o, j := options()
-	Run(t.Context(), []Machine{g.machine("web", PackageResource{Name: "nonesuch", State: Present}, file("/etc/a", "new a\n"), file("/etc/b", "new b\n"))}, o)
+	perform(t, []Machine{g.machine("web", PackageResource{Name: "nonesuch", State: Present}, file("/etc/a", "new a\n"), file("/etc/b", "new b\n"))}, o)
 	g.write("/etc/b", "mine\n")
 	g.write("/packages/nonesuch.needed", "")
 	r, out := g.undo(t, j.recorded(t), true)

@@ -78,6 +78,60 @@ func TestProvision(t *testing.T) {
 	secretStaysIn(g, "s3cr3t-of-the-test")
 }
 
+// TestProvisionBehindAProxy: packages come through a proxy that only the users' environment (dnf) or apt's own
+// configuration names; its password stays out of the report and of what is kept.
+func TestProvisionBehindAProxy(t *testing.T) {
+	for root, pkg := range map[string]string{"el": "make", "deb": "bzip2"} {
+		g := startGuest(t, "prov"+root, root, "proxy")
+		g.flags = []string{"--ssh-config", g.sshConfig}
+		file := filepath.Join(t.TempDir(), ".boxdoctor.yaml")
+		if err := os.WriteFile(file, []byte("resources: [{package: "+pkg+"}]\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, code := g.provision("-f", file)
+		if code != finding.ExitOK || r.Machines[0].Totals.Changed != 1 {
+			t.Errorf("%s: exit %d, %+v", root, code, r.Machines[0])
+		}
+		secretStaysIn(g, "geheim")
+	}
+}
+
+// before is what a run of site changes and undo has to bring back.
+const before = `sha256sum /etc/motd; stat -c '%a %U:%G' /etc/motd; ls -d /srv/qrd /etc/sudoers.d/qrd /etc/cron.d/boxdoctor-* /etc/security/limits.d/60-* 2>/dev/null; rpm -q kernel-headers`
+
+// TestUndoOfProvision: after undo the guest is as it was, packages included where that is asked for; what cannot go back
+// is said; provision then makes it all again.
+func TestUndoOfProvision(t *testing.T) {
+	g := startGuest(t, "site", "el")
+	g.flags, g.env = []string{"--ssh-config", g.sshConfig}, []string{"QRD_TOKEN=s3cr3t-of-the-test"}
+	file := filepath.Join(t.TempDir(), ".boxdoctor.yaml")
+	if err := os.WriteFile(file, []byte(strings.Replace(site, "/srv/qrd/marker", "/srv/marker", 2)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	was := g.sh(before + "; true")
+	if r, code := g.provision("-f", file, "--allow", "env:QRD_TOKEN"); code != finding.ExitOK || r.Machines[0].Totals.Changed != 10 {
+		t.Fatalf("first run: exit %d, %+v", code, r.Machines[0])
+	}
+	for _, want := range []struct{ args, says string }{
+		{"undo --dry-run", "planned  /etc/motd"}, {"undo --yes", "undone   /srv/qrd/token"}, {"undo --yes --packages", "undone   the package kernel-headers"},
+		{"undo --yes --packages", "all that boxdoctor can take back is as it was before the run"},
+	} {
+		begin := time.Now()
+		out, code := g.text(strings.Fields(want.args)...)
+		step(t, begin, "boxdoctor %s: exit %d", want.args, code)
+		if wantCode := map[bool]int{true: finding.ExitFailed}[strings.Contains(want.args, "dry")]; code != wantCode || !strings.Contains(out, want.says) || !strings.Contains(out, "sudo userdel qrd") {
+			t.Errorf("%s: exit %d\n%s", want.args, code, out)
+		}
+	}
+	if now := g.sh(before + "; true"); now != was {
+		t.Errorf("after undo:\n%s\nbefore the run:\n%s", now, was)
+	}
+	if r, code := g.provision("-f", file); code != finding.ExitOK || r.Machines[0].Totals.Changed != 7 {
+		t.Errorf("again: exit %d, %+v", code, r.Machines[0])
+	}
+	secretStaysIn(g, "s3cr3t-of-the-test")
+}
+
 // secretStaysIn: nothing that boxdoctor keeps on the host holds the secret.
 func secretStaysIn(g *guest, secret string) {
 	g.t.Helper()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 )
@@ -30,6 +31,18 @@ func Holders(m facts.Modules) []string {
 		out = append(out, "the graphics driver vboxvideo is in use")
 	}
 	return out
+}
+
+// InUse says who keeps a share busy that has to be unmounted, "/vagrant is used by bash (process 812)"; empty: nobody.
+func InUse(m facts.Mounts) string {
+	var out []string
+	for _, h := range m.Holders[:min(len(m.Holders), 5)] {
+		out = append(out, fmt.Sprintf("%s (process %s)", h.Name, h.PID))
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return m.Holders[0].Target + " is used by " + strings.Join(out, ", ")
 }
 
 // StrayDirs are folders /opt/VBoxGuestAdditions-* that the installation record does not name.
