@@ -93,12 +93,24 @@ const (
 
 // layout is where a Supervisor keeps its things, by the way it was installed.
 type layout struct {
-	Package                 string // empty: venv
-	Service                 string
-	Main, Folder, Suffix    string
-	Bin, Socket, Log, PID   string
-	Unit                    string // a whole unit for a venv, a drop-in for a package
+	Package               string // empty: venv
+	Service               string
+	Main, Folder, Suffix  string
+	Bin, Socket, Log, PID string
+	// ServiceFile is a whole unit for a venv, a drop-in for a package (then in ServiceDir), or the script of a SysV init;
+	// empty where the package's own is used.
 	ServiceFile, ServiceDir string
+	SysV                    bool
+}
+
+// onSysV is the layout where there is no systemd: EL 6, and there is no /run. A package brings its own script.
+func (l layout) onSysV() layout {
+	l.SysV, l.ServiceFile, l.ServiceDir = true, "", ""
+	if l.Package == "" {
+		l.ServiceFile = "/etc/init.d/" + l.Service
+		l.Socket, l.PID = "/var"+l.Socket, "/var"+l.PID
+	}
+	return l
 }
 
 const venvDir = "/opt/boxdoctor/supervisor"
@@ -195,12 +207,21 @@ func (v *SupervisorSpec) checkWeb() error {
 
 const defaultBind = "127.0.0.1:9001"
 
-// layoutFor chooses how to install on this guest (D1): the distribution's package where it has a usable one.
+// layoutFor chooses how to install on this guest (D1), and how it is started there.
 func (v *SupervisorSpec) layoutFor(g facts.Guest) (layout, error) {
 	sys, err := g.System.Get()
 	if err != nil {
 		return layout{}, err
 	}
+	l, err := v.installed(sys, g)
+	if sys.Init != "systemd" && sys.Init != "" {
+		l = l.onSysV()
+	}
+	return l, err
+}
+
+// installed is the layout of the distribution's package where it has a usable one.
+func (v *SupervisorSpec) installed(sys facts.System, g facts.Guest) (layout, error) {
 	how := or(v.Install, installAuto)
 	if how == installAuto {
 		how = v.choose(sys, g)
@@ -222,10 +243,15 @@ func (v *SupervisorSpec) choose(sys facts.System, g facts.Guest) string {
 		return installVenv
 	case sys.Manager == "apt", sys.ID == "fedora":
 		return installPackage
-	case !strings.HasPrefix(sys.VersionID, "6") && hasEPEL(g):
+	case !isEL6(sys) && hasEPEL(g):
 		return installPackage
 	}
 	return installVenv
+}
+
+// isEL6: its Python is 2.6, which only old releases of Supervisor know.
+func isEL6(sys facts.System) bool {
+	return sys.Manager == "yum" && (sys.VersionID == "6" || strings.HasPrefix(sys.VersionID, "6."))
 }
 
 // hasEPEL: EPEL 6's supervisor 2.1 is not usable, the later ones are (D1).
@@ -254,7 +280,10 @@ func (v *SupervisorSpec) resources(in place, g facts.Guest) ([]Resource, error) 
 		return nil, err
 	}
 	out = append(out, v.folders(l)...)
-	out = append(out, v.unit(l), files[0])
+	if l.ServiceFile != "" {
+		out = append(out, v.unit(l))
+	}
+	out = append(out, files[0])
 	yes := true
 	out = append(out, ServiceResource{Name: l.Service, State: Started, Enabled: &yes})
 	out = append(out, files[1:]...)
@@ -266,11 +295,18 @@ func (v *SupervisorSpec) install(l layout, g facts.Guest, in Input) ([]Resource,
 	if l.Package != "" {
 		return []Resource{PackageResource{Name: l.Package, State: Present}}, nil
 	}
+	sys := g.System.Or(facts.System{})
+	e := venv{version: v.Version, index: v.Index, command: "python3"}
 	var out []Resource
-	if g.System.Or(facts.System{}).Manager == "apt" {
+	switch {
+	case sys.Manager == "apt": // its python3 has no venv
 		out = append(out, PackageResource{Name: "python3-venv", State: Present})
+	case isEL6(sys):
+		e.command, e.pkg = "virtualenv", "python-virtualenv"
+		e.version = or(e.version, lastForPython26)
+	case slices.Contains([]string{"yum", "dnf", "dnf5", "zypper"}, sys.Manager):
+		e.pkg = "python3"
 	}
-	e := venv{version: v.Version, index: v.Index}
 	var err error
 	if v.Wheels != "" {
 		e.wheels, err = wheels(filepath.Join(in.Dir, filepath.FromSlash(v.Wheels)))
@@ -282,7 +318,7 @@ func (v *SupervisorSpec) folders(l layout) []Resource {
 	out := []Resource{DirectoryResource{Path: l.Log, Mode: 0o755}}
 	if l.Package == "" {
 		out = append(out, DirectoryResource{Path: "/etc/boxdoctor/supervisor", Mode: 0o755}, DirectoryResource{Path: l.Folder, Mode: 0o755})
-	} else {
+	} else if l.ServiceDir != "" {
 		out = append(out, DirectoryResource{Path: l.ServiceDir, Mode: 0o755})
 	}
 	if v.Alerts != nil {

@@ -30,6 +30,9 @@ var supervisorApply string
 //go:embed scripts/supervisor_venv.sh
 var supervisorVenv string
 
+//go:embed scripts/supervisor_init.sh
+var supervisorInit string
+
 //go:embed scripts/supervisor_alerts.py
 var alertsListener string
 
@@ -169,6 +172,10 @@ func percent(text string) string { return strings.ReplaceAll(text, "%", "%%") }
 // unit is a whole unit for a virtual environment, and a drop-in over the distribution's own (D2): in the foreground,
 // stopped by its own signal handler, reloaded without a restart of what did not change.
 func (v *SupervisorSpec) unit(l layout) Resource {
+	if l.SysV {
+		text := strings.NewReplacer("@BIN@", l.Bin, "@MAIN@", l.Main, "@PID@", l.PID, "@STOP@", strconv.Itoa(v.longestStop()+10)).Replace(supervisorInit)
+		return FileResource{Path: l.ServiceFile, Content: text, Mode: 0o755, State: Present, Restart: []string{l.Service}, Notify: []string{updateMark}}
+	}
 	head := ""
 	if l.Package == "" {
 		head = "[Unit]\nDescription=Supervisor (boxdoctor)\nAfter=network.target\n\n"
@@ -236,17 +243,25 @@ func (a alertSpec) listener(l layout) EventListener {
 type venv struct {
 	version, index string
 	wheels         []action.Upload
+	// command makes virtual environments; pkg brings it. What the package is called that is installed differs (python36 on
+	// EL 8 is python3), so that the command is asked for.
+	command, pkg string
 }
 
-// leastVenv is the first release without pkg_resources (D1).
-const leastVenv = "4.3.0"
+// Releases of Supervisor: the first without pkg_resources, and the last for Python 2.6 (D1).
+const (
+	leastVenv       = "4.3.0"
+	lastForPython26 = "3.4.0"
+)
 
 // ID names the step.
 func (venv) ID() string { return "venv" + venvDir }
 
-// Needs is the version that is there.
-func (venv) Needs() Needs {
-	return Needs{Commands: map[string]string{"venv": venvDir + "/bin/supervisord -v 2>/dev/null || { test ! -e " + venvDir + "/bin/supervisord && echo absent; }"}}
+// Needs are the version that is there, and whether a virtual environment can be made.
+func (e venv) Needs() Needs {
+	return Needs{Commands: map[string]string{
+		"venv":   venvDir + "/bin/supervisord -v 2>/dev/null || { test ! -e " + venvDir + "/bin/supervisord && echo absent; }",
+		"python": "command -v " + e.command}}
 }
 
 // Diff compares the version that answers; one that does not answer is installed anew.
@@ -265,8 +280,11 @@ func (e venv) Diff(s *State) ([]Change, error) {
 	}
 	job := action.Job{Name: "install " + requirement, Script: supervisorVenv, Args: []string{venvDir, requirement, e.index, ""}, Timeout: 15 * time.Minute,
 		Undo: "sudo rm -r " + venvDir}
-	do := e.uploads(s, &job)
-	return []Change{{What: "supervisor", From: or(have, "broken"), To: requirement, Do: append(do, job)}}, nil
+	c := Change{What: "supervisor", From: or(have, "broken"), To: requirement, Do: append(e.uploads(s, &job), job)}
+	if python, err := s.commands.get("python"); err == nil && python.Code != 0 && e.pkg != "" {
+		c.Install = []string{e.pkg}
+	}
+	return []Change{c}, nil
 }
 
 // orphans are files of programs that boxdoctor wrote and that are declared no more.
