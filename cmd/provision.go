@@ -42,6 +42,9 @@ type provisionOptions struct {
 	Check, Diff bool
 	Tags, Limit []string
 	Allow       []string
+	// Packages is a folder; files and wheels are what lies in it.
+	Packages      string
+	files, wheels []action.Upload
 }
 
 const provisionLong = `Brings machines to the state that .boxdoctor.yaml declares: packages, files, users, services. Everything is observed in one
@@ -74,6 +77,7 @@ func newProvisionCmd(a *app, run func(context.Context, *provisionOptions) error)
 	fs.StringSliceVar(&o.Tags, "tags", nil, "only resources with one of these `TAG`s[,…]; repeatable")
 	fs.StringSliceVar(&o.Limit, "limit", nil, "only machines of these names or groups, `NAME`[,…]; repeatable")
 	fs.StringArrayVar(&o.Allow, "allow", nil, "let this project read `env:NAME|file:PATH` from now on; repeatable")
+	fs.StringVar(&o.Packages, "packages", "", "install from the package files and wheels of `DIR` (.deb, .rpm, .whl) instead of repositories")
 	fs.IntVarP(&o.Jobs, "jobs", "j", defaultJobs, "work on `N` machines at once")
 	fs.StringVar(&o.Format, "format", report.FormatText, "write the report as `FORMAT` (text, json)")
 	fs.CountVarP(&o.Verbose, "verbose", "v", "also show what is as declared; -vv: also every step, on stderr")
@@ -87,6 +91,12 @@ func (o *provisionOptions) validate() error {
 	}
 	if !slices.Contains([]string{report.FormatText, report.FormatJSON}, o.Format) {
 		return unknownFormat("--format", o.Format)
+	}
+	if o.Packages != "" {
+		var err error
+		if o.files, o.wheels, err = provision.Folder(o.Packages); err != nil {
+			return usagef("--packages: %v", err)
+		}
 	}
 	return o.Reach.validate(o.Machines)
 }
@@ -110,7 +120,7 @@ func (a *app) runProvision(ctx context.Context, o *provisionOptions) error {
 	if err != nil {
 		return s.ended(err)
 	}
-	targets, err := o.targets(c, ms, provision.Input{Dir: filepath.Dir(path), Secrets: secrets, Tags: o.Tags, Fetch: fetchKey(s.Soft)})
+	targets, err := o.targets(c, ms, provision.Input{Dir: filepath.Dir(path), Secrets: secrets, Tags: o.Tags, Fetch: fetchKey(s.Soft), Wheels: o.wheels})
 	if err != nil {
 		return s.ended(err)
 	}
@@ -189,7 +199,7 @@ func (s *session) provisionOptions(o *provisionOptions, secrets *provision.Secre
 	name := fmt.Sprintf("%s-%d-provision.jsonl", s.a.now().UTC().Format("20060102T150405Z"), os.Getpid())
 	journal, err := action.NewFileJournal(filepath.Join(stateDir(s.a.getenv), "journal", name))
 	return provision.Options{Version: s.a.version.Version, Check: o.Check, Diff: o.Diff, Parallel: o.Jobs, Journal: masked{journal, secrets},
-		Lib: fixes.Lib(), RunID: newRunID, Progress: s.onProgress, Running: s.onJob, Stop: s.Soft.Done(), Now: s.a.now,
+		Lib: fixes.Lib(), RunID: newRunID, Packages: o.files, Progress: s.onProgress, Running: s.onJob, Stop: s.Soft.Done(), Now: s.a.now,
 		Log: func(machine, text string) { s.logText(machine, secrets.Mask(text)) }}, err
 }
 

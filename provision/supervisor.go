@@ -308,6 +308,9 @@ func (v *SupervisorSpec) install(l layout, g facts.Guest, in Input) ([]Resource,
 		e.pkg = "python3"
 	}
 	var err error
+	if v.Index == "" {
+		e.wheels = in.Wheels
+	}
 	if v.Wheels != "" {
 		e.wheels, err = wheels(filepath.Join(in.Dir, filepath.FromSlash(v.Wheels)))
 	}

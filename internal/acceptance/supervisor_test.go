@@ -99,8 +99,8 @@ func (g *guest) runs(what string) map[string]int {
 }
 
 // supervised is a guest with a file of the programs; write replaces it.
-func supervised(t *testing.T, name, root, install string) (g *guest, text string, write func(string)) {
-	g = startGuest(t, name, root)
+func supervised(t *testing.T, name, root, install string, sick ...string) (g *guest, text string, write func(string)) {
+	g = startGuest(t, name, root, sick...)
 	g.flags, g.env = []string{"--ssh-config", g.sshConfig}, []string{"SUP_TOKEN=s3cr3t-of-the-test"}
 	file := filepath.Join(t.TempDir(), ".boxdoctor.yaml")
 	write = func(text string) {
@@ -247,22 +247,72 @@ func TestSupervisorByPip(t *testing.T) {
 	g.says("command -v supervisord; readlink -f /proc/$(systemctl show -p MainPID --value supervisord)/exe | sed 's,[0-9.]*$,,'", "/usr/bin/python")
 }
 
-// TestSupervisorOffline is the EL-like guest without an index: wheels of a folder, dnf and systemd. Its python3 with venv
-// is Debian's (lab/supervisor.sh).
+// TestSupervisorOffline is the EL-like guest without a repository that answers and without an index: everything comes from
+// one folder of package files and wheels. Its python3 with venv is Debian's (lab/supervisor.sh). Of the folder only what is
+// declared, and what that needs, is installed.
 func TestSupervisorOffline(t *testing.T) {
-	g, _, _ := supervised(t, "supel", "el-sup", "wheels: "+folderName)
-	if err := os.Symlink(filepath.Join(labDir(), "wheels"), filepath.Join(filepath.Dir(g.file), folderName)); err != nil {
+	g, text, write := supervised(t, "supel", "el-sup", "install: venv", "offline")
+	write(text + "resources: [{package: make}, {package: binutils}]\n")
+	dir := folder(t, filepath.Join(labDir(), "rpms"), "make-[0-9]*", "binutils-[0-9]*", "lab-slow-[0-9]*", "zlib-devel-[0-9]*")
+	if err := os.Symlink(glob(t, filepath.Join(labDir(), "wheels"), "supervisor-*.whl"), filepath.Join(dir, "supervisor-4.3.0-py2.py3-none-any.whl")); err != nil {
 		t.Fatal(err)
 	}
-	g.apply(finding.ExitOK, -1)
+	g.apply(finding.ExitOK, -1, "--packages", dir)
 	if i, _ := g.ps(finding.ExitOK); i.Version != "4.3.0" {
 		t.Error(i.Version)
 	}
+	g.says("rpm -q make binutils >/dev/null && rpm -q lab-slow zlib-devel; ls /var/lib/boxdoctor/run", "package lab-slow is not installed\npackage zlib-devel is not installed")
 	before := g.runs("first run")
 	g.apply(finding.ExitOK, 0)
 	g.keep(before, g.runs("second run"))
 	comesBack(g, "supervisord")
-	g.says("ls /var/lib/boxdoctor/run", "")
 }
 
-const folderName = "my-wheels"
+// glob is the one file of a folder that fits.
+func glob(t *testing.T, dir, pattern string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%s in %s: %v %v", pattern, dir, files, err)
+	}
+	return files[0]
+}
+
+// application is what the examples run: a WSGI application and a Celery application with folders as its broker. PHP is not
+// in the lab: a stand-in that waits takes its place.
+const application = `mkdir -p /home/qrd/qrd /home/qrd/broker /home/qrd/shop
+printf 'def application(environ, start_response):\n    start_response("200 OK", [])\n    return [b"hello of qrd"]\n' >/home/qrd/qrd/wsgi.py
+cat >/home/qrd/qrd/celery.py <<'PY'
+from celery import Celery
+app = Celery('qrd', broker='filesystem://', broker_transport_options={'data_folder_in': '/home/qrd/broker', 'data_folder_out': '/home/qrd/broker'})
+app.conf.beat_schedule = {'tick': {'task': 'qrd.celery.tick', 'schedule': 2.0}}
+@app.task
+def tick():
+    open('/home/qrd/ticked', 'a').write('tick\n')
+PY
+printf 'from .celery import app\n' >/home/qrd/qrd/__init__.py
+printf '#!/bin/sh\n# boxdoctor lab: a stand-in\nexec sleep 1000\n' >/usr/bin/php
+chmod 755 /usr/bin/php; chmod -R a+rwX /home/qrd`
+
+// TestSupervisorExamples runs docs/examples/jobs.yaml with the real gunicorn and Celery on Debian, whose packages come from
+// a folder, because no repository answers.
+func TestSupervisorExamples(t *testing.T) {
+	example, err := os.ReadFile("../../docs/examples/jobs.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, _, write := supervised(t, "supjobs", "sup", "", "offline")
+	write(strings.Replace(string(example), "{web: ", "{supjobs: ", 1))
+	g.sh(application)
+	g.apply(finding.ExitOK, -1, "--packages", filepath.Join(labDir(), "sup-debs"))
+	_, by := g.ps(finding.ExitOK)
+	for _, name := range []string{"qrd", "jobs:queue_00", "jobs:queue_01", "jobs:qrdbeat", "jobs:qrdworker", "boxdoctor-alerts"} {
+		if by[name].State != "RUNNING" {
+			t.Errorf("%s is %+v", name, by[name])
+		}
+	}
+	g.says("python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:8000/\").read().decode())'", "hello of qrd")
+	g.says("for i in $(seq 60); do [ ! -s /home/qrd/ticked ] || break; sleep 0.5; done; sort -u /home/qrd/ticked", "tick")
+	g.says("ls /var/lib/boxdoctor/run", "")
+	g.apply(finding.ExitOK, 0)
+}

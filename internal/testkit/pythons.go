@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 )
 
-// Pythons are the oldest and the newest Python interpreters that are here, on the path and below ~/.pyenv: scripts for
+// Pythons are the oldest and the newest Python interpreter that are here, on the path or below ~/.pyenv: scripts for
 // guests must run with what a guest happens to have.
 func Pythons() []string {
 	var out []string
@@ -19,6 +19,9 @@ func Pythons() []string {
 		if err == nil && exec.Command(path, "-c", "").Run() == nil { //nolint:noctx // it ends at once
 			out = append(out, path)
 		}
+	}
+	if len(out) > 2 {
+		out = []string{out[0], out[len(out)-1]}
 	}
 	return out
 }
