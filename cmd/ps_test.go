@@ -91,6 +91,11 @@ d: not reached: connection refused
 	if got := tr.out.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	readme, err := os.ReadFile("../README.md")
+	table, _, _ := strings.Cut(strings.ReplaceAll(want, "\na  ", "\nweb"), "\n\n")
+	if err != nil || !strings.Contains(string(readme), "$ boxdoctor ps\n"+table+"\n```\n") {
+		t.Errorf("the README does not show this table (%v):\n%s", err, table)
+	}
 }
 
 // On a terminal a row is as wide as the screen, but for a dozen characters of the last error.

@@ -278,6 +278,30 @@ func glob(t *testing.T, dir, pattern string) string {
 	return files[0]
 }
 
+// TestPsOfAnotherSupervisor: a Supervisor that boxdoctor did not install, with the distribution's own configuration, in a
+// guest whose login shell talks and whose sudo wants a password and a terminal.
+func TestPsOfAnotherSupervisor(t *testing.T) {
+	g := startGuest(t, "other", "sup", "noise", "sudo-password", "sudo-tty")
+	g.flags, g.env = []string{"--ssh-config", g.sshConfig}, []string{"BOXDOCTOR_SUDO_PASSWORD_OTHER=vagrant"}
+	if out, code := g.text("ps"); code != finding.ExitOK || out != "other: no Supervisor is here\n" {
+		t.Errorf("without Supervisor: exit %d, %s", code, out)
+	}
+	g.sh(`apt-get -qq update && apt-get -qq -y install supervisor >/dev/null 2>&1
+printf '[program:mine]\ncommand = sleep 900\n[program:bad]\ncommand = sh -c "echo no module >&2; exit 3"\nstartretries = 1\nredirect_stderr = true\n' >/etc/supervisor/conf.d/mine.conf
+supervisorctl update >/dev/null; sleep 5`)
+	i, by := g.ps(finding.ExitFailed)
+	if by["mine"].State != "RUNNING" || by["bad"].State != "FATAL" || by["bad"].LastError != "no module (Exited too quickly)" || i.Config != "/etc/supervisor/supervisord.conf" {
+		t.Errorf("%+v", i)
+	}
+	if out, code := g.text("ps", "restart", "mine"); code != finding.ExitOK || !strings.Contains(out, "RUNNING") {
+		t.Errorf("ps restart: exit %d, %s", code, out)
+	}
+	g.sh("systemctl stop supervisor")
+	if i, _ := g.ps(finding.ExitFailed); !i.Down || len(i.Programs) != 0 {
+		t.Errorf("%+v", i)
+	}
+}
+
 // application is what the examples run: a WSGI application and a Celery application with folders as its broker. PHP is not
 // in the lab: a stand-in that waits takes its place.
 const application = `mkdir -p /home/qrd/qrd /home/qrd/broker /home/qrd/shop
