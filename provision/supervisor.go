@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	goversion "github.com/hashicorp/go-version"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 )
@@ -197,6 +198,8 @@ func (v *SupervisorSpec) checkWeb() error {
 	switch {
 	case w == nil:
 		return nil
+	case openToCommands(v.Version):
+		return fmt.Errorf("web: Supervisor %s runs any command for whoever logs in (CVE-2017-11610); leave web out, or take another version: fixed in 3.0.1, 3.1.4, 3.2.4, 3.3.3", v.Version)
 	case w.User == "" || w.Password == "":
 		return errors.New("web: a user and a password are wanted, such as password: ${env:SUPERVISOR_PASSWORD}")
 	case !strings.HasPrefix(or(w.Bind, defaultBind), "127.0.0.1:") && !w.Expose:
@@ -206,6 +209,22 @@ func (v *SupervisorSpec) checkWeb() error {
 }
 
 const defaultBind = "127.0.0.1:9001"
+
+// openToCommands tells the releases with CVE-2017-11610: whoever logs in can run commands as root. Distributions patched
+// theirs; what is not pinned is 4.3 or later, or 3.4.0.
+func openToCommands(version string) bool {
+	v, err := goversion.NewVersion(version)
+	if err != nil {
+		return false // none is pinned
+	}
+	for _, affected := range []string{"< 3.0.1", ">= 3.1.0, < 3.1.4", ">= 3.2.0, < 3.2.4", ">= 3.3.0, < 3.3.3"} {
+		c, err := goversion.NewConstraint(affected)
+		if err == nil && c.Check(v.Core()) {
+			return true
+		}
+	}
+	return false
+}
 
 // layoutFor chooses how to install on this guest (D1), and how it is started there.
 func (v *SupervisorSpec) layoutFor(g facts.Guest) (layout, error) {

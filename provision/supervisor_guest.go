@@ -193,6 +193,9 @@ TimeoutStopSec=%[4]d
 Restart=on-failure
 RestartSec=5s
 `, head, l.Bin, l.Main, v.longestStop()+10)
+	if dir := path.Base(path.Dir(l.Socket)); dir != "run" { // /run is empty after a restart
+		text += "RuntimeDirectory=" + dir + "\n"
+	}
 	if l.Package == "" {
 		text += "\n[Install]\nWantedBy=multi-user.target\n"
 	}

@@ -29,6 +29,16 @@ supervisor:
   groups: {jobs: [worker, beat]}
 `
 
+// CVE-2017-11610: the web interface of these releases is not switched on.
+func TestWebInterfaceOfOldReleases(t *testing.T) {
+	for version, refused := range map[string]bool{"2.1": true, "3.0": true, "3.0.1": false, "3.1.3": true, "3.1.4": false, "3.2.3": true, "3.3.2": true, "3.3.3": false, "3.4.0": false, "4.2.5": false, "": false} {
+		v := SupervisorSpec{Version: version, Web: &webSpec{User: "a", Password: "b"}}
+		if err := v.validate(); (err != nil) != refused || refused && !strings.Contains(err.Error(), "CVE-2017-11610") {
+			t.Errorf("%s: %v", version, err)
+		}
+	}
+}
+
 // on is the plan for a guest of this kind.
 func on(t *testing.T, text string, sys facts.System, repos ...facts.ConfigFile) ([]Resource, error) {
 	t.Helper()

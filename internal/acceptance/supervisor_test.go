@@ -234,7 +234,8 @@ const index = "systemd-run --quiet --unit=index python3 -m http.server --bind 12
 
 // TestSupervisorByPip is Debian with the newest supervisor by the real pip, from an index.
 func TestSupervisorByPip(t *testing.T) {
-	g, _, _ := supervised(t, "suppip", "sup", "index: http://127.0.0.1:8099/simple/")
+	g, _, _ := supervised(t, "suppip", "sup", `index: http://127.0.0.1:8099/simple/
+  web: {user: admin, password: "${env:SUP_TOKEN}"}`)
 	g.sh(index)
 	g.apply(finding.ExitOK, -1)
 	i, _ := g.ps(finding.ExitOK)
@@ -244,6 +245,10 @@ func TestSupervisorByPip(t *testing.T) {
 	before := g.runs("first run")
 	g.apply(finding.ExitOK, 0)
 	g.keep(before, g.runs("second run"))
+	g.says("stat -c %a /etc/boxdoctor/supervisor/supervisord.conf; ss -Hltn sport = :9001 | grep -o '127.0.0.1:9001'; "+
+		"for p in wrong s3cr3t-of-the-test; do python3 -c 'import sys, urllib.request as u, base64 as b; print(u.urlopen(u.Request(\"http://127.0.0.1:9001/\", headers={\"Authorization\": \"Basic \" + b.b64encode((\"admin:\" + sys.argv[1]).encode()).decode()})).status)' $p 2>&1 | tail -n 1; done",
+		"600\n127.0.0.1:9001\nurllib.error.HTTPError: HTTP Error 401: Unauthorized\n200")
+	secretStaysIn(g, "s3cr3t-of-the-test")
 	g.says("command -v supervisord; readlink -f /proc/$(systemctl show -p MainPID --value supervisord)/exe | sed 's,[0-9.]*$,,'", "/usr/bin/python")
 }
 
@@ -266,6 +271,20 @@ func TestSupervisorOffline(t *testing.T) {
 	g.apply(finding.ExitOK, 0)
 	g.keep(before, g.runs("second run"))
 	comesBack(g, "supervisord")
+}
+
+// TestSupervisorOfEPEL: the layout of EPEL's package by the real dnf and systemd; the files are Debian's (lab/supervisor.sh).
+func TestSupervisorOfEPEL(t *testing.T) {
+	g, _, _ := supervised(t, "supepel", "el-sup", "")
+	g.apply(finding.ExitOK, -1)
+	if i, _ := g.ps(finding.ExitOK); i.Version != "4.2.5" || i.Config != "/etc/supervisord.conf" || i.Socket != "/run/supervisor/supervisor.sock" {
+		t.Errorf("%+v", i)
+	}
+	g.says("rpm -q supervisor; ls /etc/supervisord.d | head -n 3", "supervisor-4.2.5-6.el9.noarch\nbeat.ini\nboxdoctor-alerts.ini\nempty.ini")
+	g.sh("systemctl reboot")
+	time.Sleep(2 * time.Second)
+	g.runs("a reboot")
+	g.apply(finding.ExitOK, 0)
 }
 
 // glob is the one file of a folder that fits.
