@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	goversion "github.com/hashicorp/go-version"
+
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/shell"
 )
@@ -277,17 +279,26 @@ func (e venv) Diff(s *State) ([]Change, error) {
 	if e.version == "" && have != "absent" && out.Code == 0 || have == e.version && e.version != "" {
 		return nil, nil
 	}
-	requirement := "supervisor>=" + leastVenv
-	if e.version != "" {
-		requirement = "supervisor==" + e.version
-	}
-	job := action.Job{Name: "install " + requirement, Script: supervisorVenv, Args: []string{venvDir, requirement, e.index, ""}, Timeout: 15 * time.Minute,
+	requirement := e.requirements()[0]
+	job := action.Job{Name: "install " + requirement, Script: supervisorVenv, Args: append([]string{venvDir, e.index, ""}, e.requirements()...), Timeout: 15 * time.Minute,
 		Undo: "sudo rm -r " + venvDir}
 	c := Change{What: "supervisor", From: or(have, "broken"), To: requirement, Do: append(e.uploads(s, &job), job)}
 	if python, err := s.commands.get("python"); err == nil && python.Code != 0 && e.pkg != "" {
 		c.Install = []string{e.pkg}
 	}
 	return []Change{c}, nil
+}
+
+// requirements are what pip installs. Releases before 4.3 import pkg_resources, which setuptools 82 removed.
+func (e venv) requirements() []string {
+	if e.version == "" {
+		return []string{"supervisor>=" + leastVenv}
+	}
+	out := []string{"supervisor==" + e.version}
+	if v, err := goversion.NewVersion(e.version); err == nil && v.LessThan(goversion.Must(goversion.NewVersion(leastVenv))) && e.version != lastForPython26 {
+		out = append(out, "setuptools<82")
+	}
+	return out
 }
 
 // orphans are files of programs that boxdoctor wrote and that are declared no more.
@@ -447,7 +458,7 @@ func (e venv) uploads(s *State, job *action.Job) []action.Action {
 		return nil
 	}
 	home := "/var/lib/boxdoctor/run/" + s.RunID + "/wheels"
-	job.Args[3] = home
+	job.Args[2] = home
 	var out []action.Action
 	for _, w := range e.wheels {
 		w.Remote = home + "/" + filepath.Base(w.Local)

@@ -29,6 +29,14 @@ supervisor:
   groups: {jobs: [worker, beat]}
 `
 
+func TestVenvRequirements(t *testing.T) {
+	for version, want := range map[string]string{"": "supervisor>=4.3.0", "4.3.0": "supervisor==4.3.0", "4.2.5": "supervisor==4.2.5 setuptools<82", "3.4.0": "supervisor==3.4.0", "4.10.1": "supervisor==4.10.1"} {
+		if got := strings.Join(venv{version: version}.requirements(), " "); got != want {
+			t.Errorf("%s: %s, want %s", version, got, want)
+		}
+	}
+}
+
 // CVE-2017-11610: the web interface of these releases is not switched on.
 func TestWebInterfaceOfOldReleases(t *testing.T) {
 	for version, refused := range map[string]bool{"2.1": true, "3.0": true, "3.0.1": false, "3.1.3": true, "3.1.4": false, "3.2.3": true, "3.3.2": true, "3.3.3": false, "3.4.0": false, "4.2.5": false, "": false} {
