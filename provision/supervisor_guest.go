@@ -231,6 +231,8 @@ func (v *SupervisorSpec) longestStop() int {
 // listener is the event listener of alerts.
 func (a alertSpec) listener(l layout) EventListener {
 	env := map[string]string{"BOXDOCTOR_ALERT_LOG": or(a.Log, l.Log+"/alerts.log"), "BOXDOCTOR_ALERT_PER_HOUR": strconv.Itoa(cmp.Or(a.PerHour, 6))}
+	// supervisord restarts what is configured differently, not what has another file
+	env["BOXDOCTOR_ALERT_LISTENER"] = sum(alertsListener)[:12]
 	for k, v := range map[string]string{"BOXDOCTOR_ALERT_WEBHOOK": a.Webhook, "BOXDOCTOR_ALERT_MAIL_TO": a.Mail} {
 		if v != "" {
 			env[k] = v

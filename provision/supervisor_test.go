@@ -245,6 +245,14 @@ func TestSupervisorInitScript(t *testing.T) {
 	}
 }
 
+// A new listener file alone changed nothing for supervisord, and the old one went on running (seen on a real guest).
+func TestChangedListenerIsStartedAnew(t *testing.T) {
+	l := alertSpec{}.listener(debianLayout)
+	if got := l.Environment["BOXDOCTOR_ALERT_LISTENER"]; got == "" || !strings.HasPrefix(sum(alertsListener), got) {
+		t.Errorf("its configuration names %q", got)
+	}
+}
+
 // The alert listener by every Python that is here: protocol, line, expected exits, rate limit.
 func TestAlertListener(t *testing.T) {
 	for _, python := range testkit.Pythons() {
