@@ -43,6 +43,9 @@ type provisionOptions struct {
 	Check, Diff bool
 	Tags, Limit []string
 	Allow       []string
+	// Packages is a folder; files and wheels are what lies in it.
+	Packages      string
+	files, wheels []action.Upload
 }
 
 const provisionLong = `Brings machines to the state that .boxdoctor.yaml declares: packages, files, users, services. Everything is observed in one
@@ -75,6 +78,7 @@ func newProvisionCmd(a *app, run func(context.Context, *provisionOptions) error)
 	fs.StringSliceVar(&o.Tags, "tags", nil, "only resources with one of these `TAG`s[,…]; repeatable")
 	fs.StringSliceVar(&o.Limit, "limit", nil, "only machines of these names or groups, `NAME`[,…]; repeatable")
 	fs.StringArrayVar(&o.Allow, "allow", nil, "let this project read `env:NAME|file:PATH` from now on; repeatable")
+	fs.StringVar(&o.Packages, "packages", "", "install from the package files and wheels of `DIR` (.deb, .rpm, .whl) instead of repositories")
 	fs.IntVarP(&o.Jobs, "jobs", "j", defaultJobs, "work on `N` machines at once")
 	fs.StringVar(&o.Format, "format", report.FormatText, "write the report as `FORMAT` (text, json)")
 	fs.CountVarP(&o.Verbose, "verbose", "v", "also show what is as declared; -vv: also every step, on stderr")
@@ -88,6 +92,12 @@ func (o *provisionOptions) validate() error {
 	}
 	if !slices.Contains([]string{report.FormatText, report.FormatJSON}, o.Format) {
 		return unknownFormat("--format", o.Format)
+	}
+	if o.Packages != "" {
+		var err error
+		if o.files, o.wheels, err = provision.Folder(o.Packages); err != nil {
+			return usagef("--packages: %v", err)
+		}
 	}
 	return o.Reach.validate(o.Machines)
 }
@@ -111,7 +121,7 @@ func (a *app) runProvision(ctx context.Context, o *provisionOptions) error {
 	if err != nil {
 		return s.ended(err)
 	}
-	targets, err := o.targets(c, ms, provision.Input{Dir: filepath.Dir(path), Secrets: secrets, Tags: o.Tags, Fetch: fetchKey(s.Soft)})
+	targets, err := o.targets(c, ms, provision.Input{Dir: filepath.Dir(path), Secrets: secrets, Tags: o.Tags, Fetch: fetchKey(s.Soft), Wheels: o.wheels})
 	if err != nil {
 		return s.ended(err)
 	}
@@ -204,7 +214,7 @@ func (o *provisionOptions) targets(c *provision.Config, ms []engine.Machine, in 
 func (s *session) provisionOptions(o *provisionOptions, secrets *provision.Secrets) (provision.Options, error) {
 	journal, err := action.NewFileJournal(filepath.Join(s.a.journalDir(), action.JournalName(s.a.now())))
 	return provision.Options{Version: s.a.version.Version, Check: o.Check, Diff: o.Diff, Parallel: o.Jobs, Journal: masked{journal, secrets},
-		Lib: fixes.Lib(), RunID: newRunID, Progress: s.onProgress, Running: s.onJob, Stop: s.Soft.Done(), Now: s.a.now,
+		Lib: fixes.Lib(), RunID: newRunID, Packages: o.files, Progress: s.onProgress, Running: s.onJob, Stop: s.Soft.Done(), Now: s.a.now,
 		Log: func(machine, text string) { s.logText(machine, secrets.Mask(text)) }}, err
 }
 

@@ -33,7 +33,7 @@ func psTargets(ms []*psMachine, o *psOptions) ([]psTarget, error) {
 		for _, i := range m.Supervisors {
 			t := psTarget{machine: m, instance: i}
 			for _, p := range i.Programs {
-				known = append(known, p.FullName())
+				known = append(known, p.FullName(), p.Group+":*")
 				if meant(o.Name, p) {
 					t.programs = append(t.programs, p)
 				}

@@ -62,7 +62,10 @@ func psText(r psReport, width int, paint term.Palette, reach reachFlags) string 
 }
 
 func psRow(machine string, p supervisor.Program) []string {
-	pid, up, exit := "-", "-", "-"
+	group, pid, up, exit := "-", "-", "-", "-"
+	if p.Group != p.Name {
+		group = p.Group
+	}
 	if p.PID > 0 {
 		pid = strconv.Itoa(p.PID)
 	}
@@ -72,7 +75,7 @@ func psRow(machine string, p supervisor.Program) []string {
 	if p.Exit != nil {
 		exit = strconv.Itoa(*p.Exit)
 	}
-	return []string{machine, p.Name, p.Group, p.State, pid, up, exit, p.LastError}
+	return []string{machine, p.Name, group, p.State, pid, up, exit, p.LastError}
 }
 
 // uptime is short: 42s, 7m, 3h12m, 5d4h.
@@ -118,11 +121,12 @@ func (m *psMachine) notes(reach reachFlags) []string {
 
 const (
 	stateColumn = 3
-	// leastError is how much of the last error is shown however narrow the screen is.
-	leastError = 12
+	// leastError is the room for the last error below which it gets a line of its own.
+	leastError = 30
 )
 
-// writeColumns writes rows with two blanks between columns. The last column is cut so that a row fits into width.
+// writeColumns writes rows with two blanks between columns. Width 0: as wide as they are; else the last column is cut so
+// that a row fits, or goes below its row.
 func writeColumns(b *strings.Builder, rows [][]string, width int, paint term.Palette) {
 	wide := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -135,7 +139,7 @@ func writeColumns(b *strings.Builder, rows [][]string, width int, paint term.Pal
 		before += w + 2
 	}
 	for n, row := range rows {
-		line := ""
+		line, tail := "", row[last]
 		for i, cell := range row[:last] {
 			padded := cell + strings.Repeat(" ", wide[i]-utf8.RuneCountInString(cell)+2)
 			if i == stateColumn && n > 0 {
@@ -143,12 +147,21 @@ func writeColumns(b *strings.Builder, rows [][]string, width int, paint term.Pal
 			}
 			line += padded
 		}
-		tail := row[last]
-		if room := max(width-before, leastError); width > 0 && utf8.RuneCountInString(tail) > room {
-			tail = string([]rune(tail)[:room-3]) + "..."
+		if room := width - before; width > 0 && utf8.RuneCountInString(tail) > room && room < leastError {
+			line, tail = strings.TrimRight(line, " ")+"\n  ", shortened(tail, width-2)
+		} else if width > 0 {
+			tail = shortened(tail, room)
 		}
 		b.WriteString(strings.TrimRight(line+tail, " ") + "\n")
 	}
+}
+
+// shortened cuts a text to so many characters.
+func shortened(text string, room int) string {
+	if r := []rune(text); len(r) > room {
+		return string(r[:max(room-3, 0)]) + "..."
+	}
+	return text
 }
 
 func psPaint(p term.Palette, state string) func(string) string {

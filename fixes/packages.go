@@ -9,7 +9,6 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/knowledge"
 	"github.com/boxdoctor/boxdoctor/internal/packages"
-	"github.com/boxdoctor/boxdoctor/internal/version"
 )
 
 var _ = register(Fix{
@@ -86,24 +85,8 @@ func hasFile(files []PackageFile, name string) bool {
 	return slices.ContainsFunc(files, func(p PackageFile) bool { return filePackage(p) == name })
 }
 
-// filePackage is the package that a file holds, by its name: NAME-VERSION-RELEASE.ARCH.rpm, NAME_VERSION_ARCH.deb or
-// NAME-VERSION-RELEASE-ARCH.pkg.tar.zst.
-func filePackage(p PackageFile) string {
-	name := fileName(p.Path)
-	if rest, ok := strings.CutSuffix(name, ".deb"); ok {
-		rest, _, _ = strings.Cut(rest, "_")
-		return rest
-	}
-	if rest, _, ok := strings.Cut(name, ".pkg.tar"); ok {
-		parts := strings.Split(rest, "-")
-		return strings.Join(parts[:max(len(parts)-3, 0)], "-")
-	}
-	n, err := version.ParseNEVRA(name)
-	if err != nil {
-		return ""
-	}
-	return n.Name
-}
+// filePackage is the package that a file holds.
+func filePackage(p PackageFile) string { return packages.InFile(fileName(p.Path)) }
 
 // toolLocks are locks on the tools themselves, and on kernel-headers, which gcc's C library headers depend
 // on: a lock on a version that no repository holds makes gcc itself uninstallable.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 )
 
@@ -200,6 +201,8 @@ type Input struct {
 	Tags []string
 	// Fetch brings a key of a repository by its URL.
 	Fetch func(url string) ([]byte, error)
+	// Wheels are those of --packages.
+	Wheels []action.Upload
 }
 
 // For is the plan of one machine. What does not depend on the guest is refused here, before any guest is asked.

@@ -39,6 +39,8 @@ type Options struct {
 	Journal  action.Journal
 	// Lib are the shell functions of package transactions.
 	Lib string
+	// Packages are the package files of --packages.
+	Packages []action.Upload
 	// RunID makes the name of this run's folders in the guests.
 	RunID    func() string
 	Progress func(machine, what string)
@@ -297,7 +299,7 @@ func (r *run) act(ctx context.Context, due []pending) bool {
 	batch := r.batch(due)
 	start := r.now()
 	if installs := installsOf(batch); len(installs) > 0 {
-		if !r.do(ctx, batch, transaction(r.state.System.Manager, installs, r.packages(batch), r.o.Lib)) {
+		if !r.install(ctx, batch, installs) {
 			return false
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	goversion "github.com/hashicorp/go-version"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 )
@@ -93,12 +94,24 @@ const (
 
 // layout is where a Supervisor keeps its things, by the way it was installed.
 type layout struct {
-	Package                 string // empty: venv
-	Service                 string
-	Main, Folder, Suffix    string
-	Bin, Socket, Log, PID   string
-	Unit                    string // a whole unit for a venv, a drop-in for a package
+	Package               string // empty: venv
+	Service               string
+	Main, Folder, Suffix  string
+	Bin, Socket, Log, PID string
+	// ServiceFile is a whole unit for a venv, a drop-in for a package (then in ServiceDir), or the script of a SysV init;
+	// empty where the package's own is used.
 	ServiceFile, ServiceDir string
+	SysV                    bool
+}
+
+// onSysV is the layout where there is no systemd: EL 6, and there is no /run. A package brings its own script.
+func (l layout) onSysV() layout {
+	l.SysV, l.ServiceFile, l.ServiceDir = true, "", ""
+	if l.Package == "" {
+		l.ServiceFile = "/etc/init.d/" + l.Service
+		l.Socket, l.PID = "/var"+l.Socket, "/var"+l.PID
+	}
+	return l
 }
 
 const venvDir = "/opt/boxdoctor/supervisor"
@@ -185,6 +198,8 @@ func (v *SupervisorSpec) checkWeb() error {
 	switch {
 	case w == nil:
 		return nil
+	case openToCommands(v.Version):
+		return fmt.Errorf("web: Supervisor %s runs any command for whoever logs in (CVE-2017-11610); leave web out, or take another version: fixed in 3.0.1, 3.1.4, 3.2.4, 3.3.3", v.Version)
 	case w.User == "" || w.Password == "":
 		return errors.New("web: a user and a password are wanted, such as password: ${env:SUPERVISOR_PASSWORD}")
 	case !strings.HasPrefix(or(w.Bind, defaultBind), "127.0.0.1:") && !w.Expose:
@@ -195,12 +210,37 @@ func (v *SupervisorSpec) checkWeb() error {
 
 const defaultBind = "127.0.0.1:9001"
 
-// layoutFor chooses how to install on this guest (D1): the distribution's package where it has a usable one.
+// openToCommands tells the releases with CVE-2017-11610: whoever logs in can run commands as root. Distributions patched
+// theirs; what is not pinned is 4.3 or later, or 3.4.0.
+func openToCommands(version string) bool {
+	v, err := goversion.NewVersion(version)
+	if err != nil {
+		return false // none is pinned
+	}
+	for _, affected := range []string{"< 3.0.1", ">= 3.1.0, < 3.1.4", ">= 3.2.0, < 3.2.4", ">= 3.3.0, < 3.3.3"} {
+		c, err := goversion.NewConstraint(affected)
+		if err == nil && c.Check(v.Core()) {
+			return true
+		}
+	}
+	return false
+}
+
+// layoutFor chooses how to install on this guest (D1), and how it is started there.
 func (v *SupervisorSpec) layoutFor(g facts.Guest) (layout, error) {
 	sys, err := g.System.Get()
 	if err != nil {
 		return layout{}, err
 	}
+	l, err := v.installed(sys, g)
+	if sys.Init != "systemd" && sys.Init != "" {
+		l = l.onSysV()
+	}
+	return l, err
+}
+
+// installed is the layout of the distribution's package where it has a usable one.
+func (v *SupervisorSpec) installed(sys facts.System, g facts.Guest) (layout, error) {
 	how := or(v.Install, installAuto)
 	if how == installAuto {
 		how = v.choose(sys, g)
@@ -222,10 +262,15 @@ func (v *SupervisorSpec) choose(sys facts.System, g facts.Guest) string {
 		return installVenv
 	case sys.Manager == "apt", sys.ID == "fedora":
 		return installPackage
-	case !strings.HasPrefix(sys.VersionID, "6") && hasEPEL(g):
+	case !isEL6(sys) && hasEPEL(g):
 		return installPackage
 	}
 	return installVenv
+}
+
+// isEL6: its Python is 2.6, which only old releases of Supervisor know.
+func isEL6(sys facts.System) bool {
+	return sys.Manager == "yum" && (sys.VersionID == "6" || strings.HasPrefix(sys.VersionID, "6."))
 }
 
 // hasEPEL: EPEL 6's supervisor 2.1 is not usable, the later ones are (D1).
@@ -254,7 +299,10 @@ func (v *SupervisorSpec) resources(in place, g facts.Guest) ([]Resource, error) 
 		return nil, err
 	}
 	out = append(out, v.folders(l)...)
-	out = append(out, v.unit(l), files[0])
+	if l.ServiceFile != "" {
+		out = append(out, v.unit(l))
+	}
+	out = append(out, files[0])
 	yes := true
 	out = append(out, ServiceResource{Name: l.Service, State: Started, Enabled: &yes})
 	out = append(out, files[1:]...)
@@ -266,12 +314,22 @@ func (v *SupervisorSpec) install(l layout, g facts.Guest, in Input) ([]Resource,
 	if l.Package != "" {
 		return []Resource{PackageResource{Name: l.Package, State: Present}}, nil
 	}
+	sys := g.System.Or(facts.System{})
+	e := venv{version: v.Version, index: v.Index, command: "python3"}
 	var out []Resource
-	if g.System.Or(facts.System{}).Manager == "apt" {
+	switch {
+	case sys.Manager == "apt": // its python3 has no venv
 		out = append(out, PackageResource{Name: "python3-venv", State: Present})
+	case isEL6(sys):
+		e.command, e.pkg = "virtualenv", "python-virtualenv"
+		e.version = or(e.version, lastForPython26)
+	case slices.Contains([]string{"yum", "dnf", "dnf5", "zypper"}, sys.Manager):
+		e.pkg = "python3"
 	}
-	e := venv{version: v.Version, index: v.Index}
 	var err error
+	if v.Index == "" {
+		e.wheels = in.Wheels
+	}
 	if v.Wheels != "" {
 		e.wheels, err = wheels(filepath.Join(in.Dir, filepath.FromSlash(v.Wheels)))
 	}
@@ -282,7 +340,7 @@ func (v *SupervisorSpec) folders(l layout) []Resource {
 	out := []Resource{DirectoryResource{Path: l.Log, Mode: 0o755}}
 	if l.Package == "" {
 		out = append(out, DirectoryResource{Path: "/etc/boxdoctor/supervisor", Mode: 0o755}, DirectoryResource{Path: l.Folder, Mode: 0o755})
-	} else {
+	} else if l.ServiceDir != "" {
 		out = append(out, DirectoryResource{Path: l.ServiceDir, Mode: 0o755})
 	}
 	if v.Alerts != nil {

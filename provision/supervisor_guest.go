@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	goversion "github.com/hashicorp/go-version"
+
 	"github.com/boxdoctor/boxdoctor/internal/action"
 	"github.com/boxdoctor/boxdoctor/internal/shell"
 )
@@ -29,6 +31,9 @@ var supervisorApply string
 
 //go:embed scripts/supervisor_venv.sh
 var supervisorVenv string
+
+//go:embed scripts/supervisor_init.sh
+var supervisorInit string
 
 //go:embed scripts/supervisor_alerts.py
 var alertsListener string
@@ -169,6 +174,10 @@ func percent(text string) string { return strings.ReplaceAll(text, "%", "%%") }
 // unit is a whole unit for a virtual environment, and a drop-in over the distribution's own (D2): in the foreground,
 // stopped by its own signal handler, reloaded without a restart of what did not change.
 func (v *SupervisorSpec) unit(l layout) Resource {
+	if l.SysV {
+		text := strings.NewReplacer("@BIN@", l.Bin, "@MAIN@", l.Main, "@PID@", l.PID, "@STOP@", strconv.Itoa(v.longestStop()+10)).Replace(supervisorInit)
+		return FileResource{Path: l.ServiceFile, Content: text, Mode: 0o755, State: Present, Restart: []string{l.Service}, Notify: []string{updateMark}}
+	}
 	head := ""
 	if l.Package == "" {
 		head = "[Unit]\nDescription=Supervisor (boxdoctor)\nAfter=network.target\n\n"
@@ -186,6 +195,9 @@ TimeoutStopSec=%[4]d
 Restart=on-failure
 RestartSec=5s
 `, head, l.Bin, l.Main, v.longestStop()+10)
+	if dir := path.Base(path.Dir(l.Socket)); dir != "run" { // /run is empty after a restart
+		text += "RuntimeDirectory=" + dir + "\n"
+	}
 	if l.Package == "" {
 		text += "\n[Install]\nWantedBy=multi-user.target\n"
 	}
@@ -219,6 +231,8 @@ func (v *SupervisorSpec) longestStop() int {
 // listener is the event listener of alerts.
 func (a alertSpec) listener(l layout) EventListener {
 	env := map[string]string{"BOXDOCTOR_ALERT_LOG": or(a.Log, l.Log+"/alerts.log"), "BOXDOCTOR_ALERT_PER_HOUR": strconv.Itoa(cmp.Or(a.PerHour, 6))}
+	// supervisord restarts what is configured differently, not what has another file
+	env["BOXDOCTOR_ALERT_LISTENER"] = sum(alertsListener)[:12]
 	for k, v := range map[string]string{"BOXDOCTOR_ALERT_WEBHOOK": a.Webhook, "BOXDOCTOR_ALERT_MAIL_TO": a.Mail} {
 		if v != "" {
 			env[k] = v
@@ -236,17 +250,25 @@ func (a alertSpec) listener(l layout) EventListener {
 type venv struct {
 	version, index string
 	wheels         []action.Upload
+	// command makes virtual environments; pkg brings it. What the package is called that is installed differs (python36 on
+	// EL 8 is python3), so that the command is asked for.
+	command, pkg string
 }
 
-// leastVenv is the first release without pkg_resources (D1).
-const leastVenv = "4.3.0"
+// Releases of Supervisor: the first without pkg_resources, and the last for Python 2.6 (D1).
+const (
+	leastVenv       = "4.3.0"
+	lastForPython26 = "3.4.0"
+)
 
 // ID names the step.
 func (venv) ID() string { return "venv" + venvDir }
 
-// Needs is the version that is there.
-func (venv) Needs() Needs {
-	return Needs{Commands: map[string]string{"venv": venvDir + "/bin/supervisord -v 2>/dev/null || { test ! -e " + venvDir + "/bin/supervisord && echo absent; }"}}
+// Needs are the version that is there, and whether a virtual environment can be made.
+func (e venv) Needs() Needs {
+	return Needs{Commands: map[string]string{
+		"venv":   venvDir + "/bin/supervisord -v 2>/dev/null || { test ! -e " + venvDir + "/bin/supervisord && echo absent; }",
+		"python": "command -v " + e.command}}
 }
 
 // Diff compares the version that answers; one that does not answer is installed anew.
@@ -259,14 +281,26 @@ func (e venv) Diff(s *State) ([]Change, error) {
 	if e.version == "" && have != "absent" && out.Code == 0 || have == e.version && e.version != "" {
 		return nil, nil
 	}
-	requirement := "supervisor>=" + leastVenv
-	if e.version != "" {
-		requirement = "supervisor==" + e.version
-	}
-	job := action.Job{Name: "install " + requirement, Script: supervisorVenv, Args: []string{venvDir, requirement, e.index, ""}, Timeout: 15 * time.Minute,
+	requirement := e.requirements()[0]
+	job := action.Job{Name: "install " + requirement, Script: supervisorVenv, Args: append([]string{venvDir, e.index, ""}, e.requirements()...), Timeout: 15 * time.Minute,
 		Undo: "sudo rm -r " + venvDir}
-	do := e.uploads(s, &job)
-	return []Change{{What: "supervisor", From: or(have, "broken"), To: requirement, Do: append(do, job)}}, nil
+	c := Change{What: "supervisor", From: or(have, "broken"), To: requirement, Do: append(e.uploads(s, &job), job)}
+	if python, err := s.commands.get("python"); err == nil && python.Code != 0 && e.pkg != "" {
+		c.Install = []string{e.pkg}
+	}
+	return []Change{c}, nil
+}
+
+// requirements are what pip installs. Releases before 4.3 import pkg_resources, which setuptools 82 removed.
+func (e venv) requirements() []string {
+	if e.version == "" {
+		return []string{"supervisor>=" + leastVenv}
+	}
+	out := []string{"supervisor==" + e.version}
+	if v, err := goversion.NewVersion(e.version); err == nil && v.LessThan(goversion.Must(goversion.NewVersion(leastVenv))) && e.version != lastForPython26 {
+		out = append(out, "setuptools<82")
+	}
+	return out
 }
 
 // orphans are files of programs that boxdoctor wrote and that are declared no more.
@@ -426,7 +460,7 @@ func (e venv) uploads(s *State, job *action.Job) []action.Action {
 		return nil
 	}
 	home := "/var/lib/boxdoctor/run/" + s.RunID + "/wheels"
-	job.Args[3] = home
+	job.Args[2] = home
 	var out []action.Action
 	for _, w := range e.wheels {
 		w.Remote = home + "/" + filepath.Base(w.Local)

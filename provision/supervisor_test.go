@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -27,6 +28,24 @@ supervisor:
     php: {command: /usr/bin/php-cgi, socket: "tcp://127.0.0.1:9002"}
   groups: {jobs: [worker, beat]}
 `
+
+func TestVenvRequirements(t *testing.T) {
+	for version, want := range map[string]string{"": "supervisor>=4.3.0", "4.3.0": "supervisor==4.3.0", "4.2.5": "supervisor==4.2.5 setuptools<82", "3.4.0": "supervisor==3.4.0", "4.10.1": "supervisor==4.10.1"} {
+		if got := strings.Join(venv{version: version}.requirements(), " "); got != want {
+			t.Errorf("%s: %s, want %s", version, got, want)
+		}
+	}
+}
+
+// CVE-2017-11610: the web interface of these releases is not switched on.
+func TestWebInterfaceOfOldReleases(t *testing.T) {
+	for version, refused := range map[string]bool{"2.1": true, "3.0": true, "3.0.1": false, "3.1.3": true, "3.1.4": false, "3.2.3": true, "3.3.2": true, "3.3.3": false, "3.4.0": false, "4.2.5": false, "": false} {
+		v := SupervisorSpec{Version: version, Web: &webSpec{User: "a", Password: "b"}}
+		if err := v.validate(); (err != nil) != refused || refused && !strings.Contains(err.Error(), "CVE-2017-11610") {
+			t.Errorf("%s: %v", version, err)
+		}
+	}
+}
 
 // on is the plan for a guest of this kind.
 func on(t *testing.T, text string, sys facts.System, repos ...facts.ConfigFile) ([]Resource, error) {
@@ -143,13 +162,100 @@ func TestSupervisorRunning(t *testing.T) {
 	}
 }
 
-// The alert listener by every Python that is here: protocol, line, expected exits, rate limit.
-func TestAlertListener(t *testing.T) {
-	for _, python := range []string{"python3", "python2", "python"} {
-		path, err := exec.LookPath(python)
-		if err != nil || exec.CommandContext(t.Context(), path, "-c", "").Run() != nil {
+// EL 6: an init script, no /run, and the last Supervisor that knows its Python.
+func TestSupervisorOnSysV(t *testing.T) {
+	rs, err := on(t, "machines: {web: {}}\nsupervisor: {programs: {a: {command: x, stopwaitsecs: 60}}}", facts.System{Manager: "yum", VersionID: "6.10", Init: "upstart"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := ""
+	for _, r := range rs {
+		switch x := r.(type) {
+		case FileResource:
+			text += x.Path + "\n" + x.Content
+		case venv:
+			text += fmt.Sprintf("venv %s %s\n", x.version, x.pkg)
+		}
+	}
+	for _, want := range []string{"venv 3.4.0 python-virtualenv", "/etc/init.d/supervisord\n#!/bin/sh", "patience=70", "bin=/opt/boxdoctor/supervisor/bin main=/etc/boxdoctor",
+		"file = /var/run/boxdoctor-supervisor.sock", "pidfile=/var/run/boxdoctor-supervisord.pid", "# chkconfig: 345 83 04"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "systemd/system") || strings.Contains(text, "@") {
+		t.Error("a unit, or something that was not filled in")
+	}
+	rs, err = on(t, "machines: {web: {}}\nsupervisor: {}", facts.System{Manager: "apt", VersionID: "12", Init: "sysv"})
+	if got := ids(rs); err != nil || strings.Contains(got, "systemd") || strings.Contains(got, "init.d") {
+		t.Errorf("Debian's package brings its own script: %s %v", got, err)
+	}
+}
+
+// The init script with the shells that are here, over a synthetic supervisord.
+func TestSupervisorInitScript(t *testing.T) {
+	for _, sh := range [][]string{{"dash"}, {"bash"}, {"busybox", "sh"}} {
+		path, err := exec.LookPath(sh[0])
+		if err != nil {
 			continue
 		}
+		dir := t.TempDir()
+		pid := dir + "/pid"
+		text := strings.NewReplacer("@BIN@", dir, "@MAIN@", dir+"/main.conf", "@PID@", pid, "@STOP@", "1").Replace(supervisorInit)
+		for name, content := range map[string]string{"init": text, "supervisord": "#!/bin/sh\nsh " + dir + "/supervisord.loop >/dev/null 2>&1 &\necho $! >" + pid,
+			"supervisord.loop": "n=0; while [ $n -lt 60 ] && [ ! -e " + dir + "/deaf-$n ]; do sleep 1; n=$((n+1)); done", "supervisorctl": "#!/bin/sh\necho \"$3\" >>" + dir + "/asked"} {
+			if err := os.WriteFile(dir+"/"+name, []byte(content), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run := func(verb string) (string, int) {
+			cmd := exec.CommandContext(t.Context(), path, append(append(sh[1:len(sh):len(sh)], dir+"/init"), strings.Fields(verb)...)...)
+			out, _ := cmd.CombinedOutput()
+			return strings.TrimSpace(string(out)), cmd.ProcessState.ExitCode()
+		}
+		var before string
+		for _, c := range []struct {
+			verb, says string
+			code       int
+		}{
+			{"status", "supervisord does not run", 3}, {"stop", "", 0}, {"start", "", 0}, {"start", "", 0}, {"status", "runs", 0},
+			{"reload", "", 0}, {"restart", "", 0}, {"status", "runs", 0}, {"stop", "", 0}, {"status", "does not run", 3}, {"", "usage", 2}, {"dance", "usage", 2},
+		} {
+			out, code := run(c.verb)
+			if code != c.code || !strings.Contains(out, c.says) {
+				t.Errorf("%s %s: %d %s, want %d %s", sh, c.verb, code, out, c.code, c.says)
+			}
+			if c.verb == "restart" && readAll(t, pid) == before {
+				t.Errorf("%s: restart did not", sh)
+			}
+			if c.verb == "reload" {
+				before = readAll(t, pid)
+			}
+		}
+		if got := readAll(t, dir+"/asked"); !strings.Contains(got, "update\n") {
+			t.Errorf("%s: reload asked %q", sh, got)
+		}
+		// a process number that another program has now is no supervisord
+		if err := os.WriteFile(pid, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, code := run("status"); code != 3 {
+			t.Errorf("%s takes any process for supervisord: %d %s", sh, code, out)
+		}
+	}
+}
+
+// A new listener file alone changed nothing for supervisord, and the old one went on running (seen on a real guest).
+func TestChangedListenerIsStartedAnew(t *testing.T) {
+	l := alertSpec{}.listener(debianLayout)
+	if got := l.Environment["BOXDOCTOR_ALERT_LISTENER"]; got == "" || !strings.HasPrefix(sum(alertsListener), got) {
+		t.Errorf("its configuration names %q", got)
+	}
+}
+
+// The alert listener by every Python that is here: protocol, line, expected exits, rate limit.
+func TestAlertListener(t *testing.T) {
+	for _, python := range testkit.Pythons() {
 		log := t.TempDir() + "/alerts.log"
 		payload := "processname:web groupname:web from_state:RUNNING expected:0 pid:42"
 		expected := strings.Replace(payload, "expected:0", "expected:1", 1)
@@ -157,7 +263,7 @@ func TestAlertListener(t *testing.T) {
 		for _, p := range []string{payload, expected} {
 			in.WriteString("ver:3.0 server:supervisor serial:1 pool:x poolserial:1 eventname:PROCESS_STATE_EXITED len:" + strconv.Itoa(len(p)) + "\n" + p)
 		}
-		cmd := exec.CommandContext(t.Context(), path, "-u", "scripts/supervisor_alerts.py")
+		cmd := exec.CommandContext(t.Context(), python, "-u", "scripts/supervisor_alerts.py")
 		cmd.Env = []string{"BOXDOCTOR_ALERT_LOG=" + log, "BOXDOCTOR_ALERT_WEBHOOK=http://127.0.0.1:1/refused"}
 		cmd.Stdin = strings.NewReader(in.String())
 		out, err := cmd.Output()

@@ -99,8 +99,8 @@ func (g *guest) runs(what string) map[string]int {
 }
 
 // supervised is a guest with a file of the programs; write replaces it.
-func supervised(t *testing.T, name, root, install string) (g *guest, text string, write func(string)) {
-	g = startGuest(t, name, root)
+func supervised(t *testing.T, name, root, install string, sick ...string) (g *guest, text string, write func(string)) {
+	g = startGuest(t, name, root, sick...)
 	g.flags, g.env = []string{"--ssh-config", g.sshConfig}, []string{"SUP_TOKEN=s3cr3t-of-the-test"}
 	file := filepath.Join(t.TempDir(), ".boxdoctor.yaml")
 	write = func(text string) {
@@ -234,7 +234,8 @@ const index = "systemd-run --quiet --unit=index python3 -m http.server --bind 12
 
 // TestSupervisorByPip is Debian with the newest supervisor by the real pip, from an index.
 func TestSupervisorByPip(t *testing.T) {
-	g, _, _ := supervised(t, "suppip", "sup", "index: http://127.0.0.1:8099/simple/")
+	g, _, _ := supervised(t, "suppip", "sup", `index: http://127.0.0.1:8099/simple/
+  web: {user: admin, password: "${env:SUP_TOKEN}"}`)
 	g.sh(index)
 	g.apply(finding.ExitOK, -1)
 	i, _ := g.ps(finding.ExitOK)
@@ -244,25 +245,117 @@ func TestSupervisorByPip(t *testing.T) {
 	before := g.runs("first run")
 	g.apply(finding.ExitOK, 0)
 	g.keep(before, g.runs("second run"))
+	g.says("stat -c %a /etc/boxdoctor/supervisor/supervisord.conf; ss -Hltn sport = :9001 | grep -o '127.0.0.1:9001'; "+
+		"for p in wrong s3cr3t-of-the-test; do python3 -c 'import sys, urllib.request as u, base64 as b; print(u.urlopen(u.Request(\"http://127.0.0.1:9001/\", headers={\"Authorization\": \"Basic \" + b.b64encode((\"admin:\" + sys.argv[1]).encode()).decode()})).status)' $p 2>&1 | tail -n 1; done",
+		"600\n127.0.0.1:9001\nurllib.error.HTTPError: HTTP Error 401: Unauthorized\n200")
+	secretStaysIn(g, "s3cr3t-of-the-test")
 	g.says("command -v supervisord; readlink -f /proc/$(systemctl show -p MainPID --value supervisord)/exe | sed 's,[0-9.]*$,,'", "/usr/bin/python")
 }
 
-// TestSupervisorOffline is the EL-like guest without an index: wheels of a folder, dnf and systemd. Its python3 with venv
-// is Debian's (lab/supervisor.sh).
+// TestSupervisorOffline is the EL-like guest without a repository that answers and without an index: everything comes from
+// one folder of package files and wheels. Its python3 with venv is Debian's (lab/supervisor.sh). Of the folder only what is
+// declared, and what that needs, is installed.
 func TestSupervisorOffline(t *testing.T) {
-	g, _, _ := supervised(t, "supel", "el-sup", "wheels: "+folderName)
-	if err := os.Symlink(filepath.Join(labDir(), "wheels"), filepath.Join(filepath.Dir(g.file), folderName)); err != nil {
+	g, text, write := supervised(t, "supel", "el-sup", "install: venv", "offline")
+	write(text + "resources: [{package: make}, {package: binutils}]\n")
+	dir := folder(t, filepath.Join(labDir(), "rpms"), "make-[0-9]*", "binutils-[0-9]*", "lab-slow-[0-9]*", "zlib-devel-[0-9]*")
+	if err := os.Symlink(glob(t, filepath.Join(labDir(), "wheels"), "supervisor-*.whl"), filepath.Join(dir, "supervisor-4.3.0-py2.py3-none-any.whl")); err != nil {
 		t.Fatal(err)
 	}
-	g.apply(finding.ExitOK, -1)
+	g.apply(finding.ExitOK, -1, "--packages", dir)
 	if i, _ := g.ps(finding.ExitOK); i.Version != "4.3.0" {
 		t.Error(i.Version)
 	}
+	g.says("rpm -q make binutils >/dev/null && rpm -q lab-slow zlib-devel; ls /var/lib/boxdoctor/run", "package lab-slow is not installed\npackage zlib-devel is not installed")
 	before := g.runs("first run")
 	g.apply(finding.ExitOK, 0)
 	g.keep(before, g.runs("second run"))
 	comesBack(g, "supervisord")
-	g.says("ls /var/lib/boxdoctor/run", "")
 }
 
-const folderName = "my-wheels"
+// TestSupervisorOfEPEL: the layout of EPEL's package by the real dnf and systemd; the files are Debian's (lab/supervisor.sh).
+func TestSupervisorOfEPEL(t *testing.T) {
+	g, _, _ := supervised(t, "supepel", "el-sup", "")
+	g.apply(finding.ExitOK, -1)
+	if i, _ := g.ps(finding.ExitOK); i.Version != "4.2.5" || i.Config != "/etc/supervisord.conf" || i.Socket != "/run/supervisor/supervisor.sock" {
+		t.Errorf("%+v", i)
+	}
+	g.says("rpm -q supervisor; ls /etc/supervisord.d | head -n 3", "supervisor-4.2.5-6.el9.noarch\nbeat.ini\nboxdoctor-alerts.ini\nempty.ini")
+	g.sh("systemctl reboot")
+	time.Sleep(2 * time.Second)
+	g.runs("a reboot")
+	g.apply(finding.ExitOK, 0)
+}
+
+// glob is the one file of a folder that fits.
+func glob(t *testing.T, dir, pattern string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%s in %s: %v %v", pattern, dir, files, err)
+	}
+	return files[0]
+}
+
+// TestPsOfAnotherSupervisor: a Supervisor that boxdoctor did not install, with the distribution's own configuration, in a
+// guest whose login shell talks and whose sudo wants a password and a terminal.
+func TestPsOfAnotherSupervisor(t *testing.T) {
+	g := startGuest(t, "other", "sup", "noise", "sudo-password", "sudo-tty")
+	g.flags, g.env = []string{"--ssh-config", g.sshConfig}, []string{"BOXDOCTOR_SUDO_PASSWORD_OTHER=vagrant"}
+	if out, code := g.text("ps"); code != finding.ExitOK || out != "other: no Supervisor is here\n" {
+		t.Errorf("without Supervisor: exit %d, %s", code, out)
+	}
+	g.sh(`apt-get -qq update && apt-get -qq -y install supervisor >/dev/null 2>&1
+printf '[program:mine]\ncommand = sleep 900\n[program:bad]\ncommand = sh -c "echo no module >&2; exit 3"\nstartretries = 1\nredirect_stderr = true\n' >/etc/supervisor/conf.d/mine.conf
+supervisorctl update >/dev/null; sleep 5`)
+	i, by := g.ps(finding.ExitFailed)
+	if by["mine"].State != "RUNNING" || by["bad"].State != "FATAL" || by["bad"].LastError != "no module (Exited too quickly)" || i.Config != "/etc/supervisor/supervisord.conf" {
+		t.Errorf("%+v", i)
+	}
+	if out, code := g.text("ps", "restart", "mine"); code != finding.ExitOK || !strings.Contains(out, "RUNNING") {
+		t.Errorf("ps restart: exit %d, %s", code, out)
+	}
+	g.sh("systemctl stop supervisor")
+	if i, _ := g.ps(finding.ExitFailed); !i.Down || len(i.Programs) != 0 {
+		t.Errorf("%+v", i)
+	}
+}
+
+// application is what the examples run: a WSGI application and a Celery application with folders as its broker. PHP is not
+// in the lab: a stand-in that waits takes its place.
+const application = `mkdir -p /home/qrd/qrd /home/qrd/broker /home/qrd/shop
+printf 'def application(environ, start_response):\n    start_response("200 OK", [])\n    return [b"hello of qrd"]\n' >/home/qrd/qrd/wsgi.py
+cat >/home/qrd/qrd/celery.py <<'PY'
+from celery import Celery
+app = Celery('qrd', broker='filesystem://', broker_transport_options={'data_folder_in': '/home/qrd/broker', 'data_folder_out': '/home/qrd/broker'})
+app.conf.beat_schedule = {'tick': {'task': 'qrd.celery.tick', 'schedule': 2.0}}
+@app.task
+def tick():
+    open('/home/qrd/ticked', 'a').write('tick\n')
+PY
+printf 'from .celery import app\n' >/home/qrd/qrd/__init__.py
+printf '#!/bin/sh\n# boxdoctor lab: a stand-in\nexec sleep 1000\n' >/usr/bin/php
+chmod 755 /usr/bin/php; chmod -R a+rwX /home/qrd`
+
+// TestSupervisorExamples runs docs/examples/jobs.yaml with the real gunicorn and Celery on Debian, whose packages come from
+// a folder, because no repository answers.
+func TestSupervisorExamples(t *testing.T) {
+	example, err := os.ReadFile("../../docs/examples/jobs.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, _, write := supervised(t, "supjobs", "sup", "", "offline")
+	write(strings.Replace(string(example), "{web: ", "{supjobs: ", 1))
+	g.sh(application)
+	g.apply(finding.ExitOK, -1, "--packages", filepath.Join(labDir(), "sup-debs"))
+	_, by := g.ps(finding.ExitOK)
+	for _, name := range []string{"qrd", "jobs:queue_00", "jobs:queue_01", "jobs:qrdbeat", "jobs:qrdworker", "boxdoctor-alerts"} {
+		if by[name].State != "RUNNING" {
+			t.Errorf("%s is %+v", name, by[name])
+		}
+	}
+	g.says("python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:8000/\").read().decode())'", "hello of qrd")
+	g.says("for i in $(seq 60); do [ ! -s /home/qrd/ticked ] || break; sleep 0.5; done; sort -u /home/qrd/ticked", "tick")
+	g.says("ls /var/lib/boxdoctor/run", "")
+	g.apply(finding.ExitOK, 0)
+}

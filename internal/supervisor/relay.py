@@ -2,7 +2,8 @@
 
 Arguments: the configuration whose supervisord is meant (empty: all), how many seconds to wait for an answer, then the
 requests. Requests and answers are only carried. The socket is root's alone, so that it cannot be forwarded to the login
-user; a login or password that the configuration holds stays in this machine. Standard library only, Python 2.6 to 3.
+user; a login or password that the configuration holds stays in this machine. Standard library only; tested with Python
+2.7 to 3.13, written for 2.6 too.
 """
 import base64
 import errno

@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/boxdoctor/boxdoctor/internal/testkit"
 )
 
 // listening is a synthetic supervisord at a unix socket that wants the login joe:geheim.
@@ -46,22 +48,6 @@ func listening(t *testing.T, dir string) {
 
 const config = "; a comment\n[unix_http_server]\nfile = %(here)s/s.sock ; here\nusername = joe\npassword = {SHA}906072001efddf3e11e6d2b5782f4777fe038739\n[supervisorctl]\nusername = joe\npassword = geheim\n"
 
-// pythons are the oldest and the newest that are here: on the path, and those of pyenv.
-func pythons() []string {
-	var out []string
-	home, _ := os.UserHomeDir()
-	for _, v := range []string{"2.6", "2.7", "3", "3.6", "3.13"} {
-		path, err := exec.LookPath("python" + v)
-		if found, _ := filepath.Glob(home + "/.pyenv/versions/" + v + ".*/bin/python"); len(v) > 1 && len(found) > 0 {
-			path, err = found[0], nil
-		}
-		if err == nil && exec.Command(path, "-c", "").Run() == nil {
-			out = append(out, path)
-		}
-	}
-	return out
-}
-
 // The relay by every Python that is here: the login of the configuration, answers, failures of one request and of all.
 func TestRelay(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -80,7 +66,7 @@ func TestRelay(t *testing.T) {
 		}
 	}
 	found := 0
-	for _, python := range pythons() {
+	for _, python := range testkit.Pythons() {
 		found++
 		for _, c := range []struct{ config, request, error, answer string }{
 			{"good", "hello", "", "heard hello"},

@@ -3,7 +3,7 @@
 
 Writes one line for each event in the format of the log agent
 (DateTime | ServerIP | ClientIP | PID | RequestID | Type | Level | Message | Code), and POSTs it to a webhook or mails
-it when told so by the environment. Standard library only; Python 2.6 to 3.
+it when told so by the environment. Standard library only. Tested with Python 2.7 to 3.13.
 
 BOXDOCTOR_ALERT_LOG       file to append to (required)
 BOXDOCTOR_ALERT_WEBHOOK   URL to POST JSON to

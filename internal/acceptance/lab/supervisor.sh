@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Sourced by lab.sh: guests for Supervisor. "sup" is Debian with a repository of Debian's own packages (supervisor, the
 # virtual environment's, gunicorn, celery); "el-sup" is the EL-like guest with the venv module, which EL's python3 brings
-# and Debian packs apart. Wheels are fetched by pip on the outside.
+# and Debian packs apart, and with a repository named epel whose supervisor has the files of Debian's, laid out as EPEL's
+# is (by the file list of supervisor-4.2.5-6.el9: it was not had). Wheels are fetched by pip on the outside.
 
 SUP_PACKAGES=(supervisor python3-venv gunicorn celery python3-celery)
 
@@ -54,6 +55,27 @@ build_el_sup() {
 	local to=$LAB/el-sup f
 	for f in "$LAB"/sup-debs/{python3.11-venv,python3-pip-whl,python3-setuptools-whl}_*.deb; do unpack "$to" "$f"; done
 	simple_index "$to"
+	epel "$to"
+}
+
+# epel ROOT: the repository with supervisor and what it needs
+epel() {
+	local to=$1 t=$LAB/tmp/epel rpms=$LAB/tmp/epel-rpms
+	rm -rf "$t" "$rpms"
+	mkdir -p "$t" "$rpms"/{tmp,rpms} "$to/srv/epel" "$to/etc/yum.repos.d"
+	unpack "$t" "$LAB"/sup-debs/supervisor_*.deb "$LAB"/sup-debs/python3-pkg-resources_*.deb
+	rm -rf "$t/etc" "$t"/usr/lib/systemd "$t/var"
+	mkdir -p "$t/etc/supervisord.d" "$t/usr/lib/systemd/system" "$t/usr/lib/tmpfiles.d"
+	printf '[unix_http_server]\nfile=/run/supervisor/supervisor.sock\n[supervisord]\nlogfile=/var/log/supervisor/supervisord.log\npidfile=/run/supervisord.pid\n[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n[supervisorctl]\nserverurl=unix:///run/supervisor/supervisor.sock\n[include]\nfiles = supervisord.d/*.ini\n' >"$t/etc/supervisord.conf"
+	printf '[Unit]\nDescription=Process Monitoring and Control Daemon\n[Service]\nType=forking\nExecStart=/usr/bin/supervisord -c /etc/supervisord.conf\n[Install]\nWantedBy=multi-user.target\n' >"$t/usr/lib/systemd/system/supervisord.service"
+	echo '; boxdoctor lab' >"$t/etc/supervisord.d/empty.ini"
+	LAB=$rpms mkrpm supervisor 4.2.5 6.el9 "$t" "BuildArch: noarch
+%post
+mkdir -p /var/log/supervisor"
+	mv "$rpms"/rpms/*.rpm "$to/srv/epel/"
+	timeout 120 createrepo_c --quiet "$to/srv/epel" 2>/dev/null
+	printf '[epel]\nname=boxdoctor lab: a stand-in for EPEL\nbaseurl=file:///srv/epel\nenabled=1\ngpgcheck=0\n' >"$to/etc/yum.repos.d/epel.repo"
+	rm -rf "$t" "$rpms"
 }
 
 sup_root() {
