@@ -21,7 +21,7 @@ lint:
 
 shellcheck:
 	shellcheck -s sh fixes/scripts/*.sh provision/scripts/*.sh provision/sections/*.sh internal/action/*.sh internal/probe/sections/*.sh internal/acceptance/lab/sick/*
-	shellcheck -x -P SCRIPTDIR -S warning internal/acceptance/lab/lab.sh internal/acceptance/lab/record.sh internal/acceptance/hostlab/hostlab.sh internal/acceptance/hostlab/VBoxManage internal/acceptance/vm/vm.sh .ci/run
+	shellcheck -x -P SCRIPTDIR -S warning internal/acceptance/lab/lab.sh internal/acceptance/lab/record.sh internal/acceptance/hostlab/hostlab.sh internal/acceptance/hostlab/VBoxManage internal/acceptance/hostlab/wine internal/acceptance/vm/vm.sh .ci/run
 
 # every platform that a release is built for, without cgo
 cross:
