@@ -54,8 +54,6 @@ func TestHostRepairs(t *testing.T) {
 // sick makes a project that eight repairs are for.
 func (l *hostLab) sick(t *testing.T) {
 	t.Helper()
-	machines := filepath.Join(l.work, "home", "VirtualBox VMs")
-	l.manage("setproperty", "machinefolder", machines)
 	id := l.vm("web")
 	l.manage("modifyvm", "web", "--cableconnected1", "off")
 	l.manage("dhcpserver", "add", "--netname", "HostInterfaceNetworking-vboxnet7", "--ip", "10.7.0.2", "--netmask", "255.255.255.0",
