@@ -75,9 +75,13 @@ func (l *hostLab) run(name string, args ...string) (stdout, stderr string, code 
 func (l *hostLab) manage(args ...string) string {
 	l.t.Helper()
 	out, errs, code := l.run(filepath.Join(mustAbs(l.t, "hostlab"), "VBoxManage"), args...)
-	for range 3 { // VirtualBox's service ended just then
+	for range 10 { // VirtualBox's service ended just then
 		if !strings.Contains(errs, "COM server is not running or failed to start") {
 			break
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-l.t.Context().Done():
 		}
 		out, errs, code = l.run(filepath.Join(mustAbs(l.t, "hostlab"), "VBoxManage"), args...)
 	}

@@ -383,7 +383,7 @@ func TestStateFilesFromTheGuest(t *testing.T) {
 // A call that came while VirtualBox's service ended failed, and everything that it would have told was unknown.
 func TestCallWhileTheServiceEnds(t *testing.T) {
 	ending := Output{Code: 1, Stderr: "VBoxManage: error: Failed to create the VirtualBox object!\nVBoxManage: error: Code NS_ERROR_FAILURE (0x80004005) - Operation failed (extended info not available)\nVBoxManage: error: Most likely, the VirtualBox COM server is not running or failed to start.\n"}
-	for _, c := range []struct{ failures, runs int }{{0, 1}, {1, 2}, {2, 3}, {9, 3}} {
+	for _, c := range []struct{ failures, runs int }{{0, 1}, {1, 2}, {5, 6}, {9, serviceTries}} {
 		runs := 0
 		m := manager{path: "/x/VBoxManage", limit: defaultLimit, run: func(context.Context, string, ...string) (Output, error) {
 			if runs++; runs <= c.failures {

@@ -152,7 +152,7 @@ const serviceEnds = "the VirtualBox COM server is not running or failed to start
 
 const (
 	// serviceTries is how often such a call is made, servicePause what lies between.
-	serviceTries = 3
+	serviceTries = 6
 	servicePause = 250 * time.Millisecond
 )
 
