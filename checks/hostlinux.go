@@ -138,7 +138,7 @@ func evalKVM(f *facts.Facts, l facts.Linux) finding.Verdict {
 	switch {
 	case l.BuiltInKVM && l.VirtAtLoad == "Y":
 		return finding.Failf("KVM is built into this kernel and holds the processor's virtualization").Diff("kvm.enable_virt_at_load=0", "Y").
-			Advise("add it to the kernel's command line, because no file of modprobe.d can reach a built-in KVM, then restart", "sudo grubby --update-kernel=ALL --args=kvm.enable_virt_at_load=0").
+			Advise("add it to the kernel's command line, because no file of modprobe.d can reach a built-in KVM, then restart", bootArgument(f)).
 			Advise("or upgrade VirtualBox to 7.2.10 or later, which needs no such setting", "")
 	case module == "" || l.VirtAtLoad == "N":
 		return finding.Passf("KVM does not hold the processor")
@@ -158,27 +158,49 @@ var _ = register(Check{
 	Eval: onOS("linux", ruled("linux.kvm_override_stale", onLinux(evalKVMOverride))),
 })
 
-func evalKVMOverride(_ *facts.Facts, l facts.Linux) finding.Verdict {
+func evalKVMOverride(f *facts.Facts, l facts.Linux) finding.Verdict {
 	if l.VirtAtLoad != "N" && len(l.Overrides) == 0 {
 		return finding.Passf("enable_virt_at_load is not switched off")
 	}
 	if kvmModule(l) == "" && !l.BuiltInKVM {
 		return finding.Warnf("%s switches enable_virt_at_load off: as soon as KVM is loaded, VMs fail or the host freezes", cut(l.Overrides, 3)).
-			Advise("take the setting out", removeOverride(l.Overrides))
+			Advise("take the setting out", removeOverride(f, l.Overrides))
 	}
 	v := finding.Failf("enable_virt_at_load is off, which makes VirtualBox 7.2.10 and later fail or freeze the host").
 		Diff("no such setting", "enable_virt_at_load="+orNone(l.VirtAtLoad)+"; "+cut(l.Overrides, 3))
 	if len(l.Overrides) > 0 {
-		v = v.Advise("take the setting out", removeOverride(l.Overrides))
+		v = v.Advise("take the setting out", removeOverride(f, l.Overrides))
 	}
 	return v.Advise("then load KVM anew with its default, or restart", "sudo modprobe -r kvm_intel kvm_amd kvm; sudo modprobe kvm")
 }
 
-func removeOverride(where []string) string {
+func removeOverride(f *facts.Facts, where []string) string {
 	for _, w := range where {
 		if w != "/proc/cmdline" {
-			return "sudo sed -i '/enable_virt_at_load/d' " + w
+			return "sudo sed -i '/enable_virt_at_load/d' " + quoted(w)
 		}
 	}
-	return "sudo grubby --update-kernel=ALL --remove-args=kvm.enable_virt_at_load"
+	return mkconfig(f, `sudo find /etc/default/grub /etc/default/grub.d -type f -exec sed -i 's/ *kvm\.enable_virt_at_load=[0-9A-Za-z]*//g' {} +`,
+		"sudo grubby --update-kernel=ALL --remove-args=kvm.enable_virt_at_load")
+}
+
+// bootArgument puts the setting onto the kernel's command line.
+func bootArgument(f *facts.Facts) string {
+	if debianLike(f) {
+		return mkconfig(f, `echo 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX kvm.enable_virt_at_load=0"' | sudo tee /etc/default/grub.d/virtualbox-kvm.cfg`, "")
+	}
+	return mkconfig(f, `sudo sed -i 's/^GRUB_CMDLINE_LINUX="/&kvm.enable_virt_at_load=0 /' /etc/default/grub`, "sudo grubby --update-kernel=ALL --args=kvm.enable_virt_at_load=0")
+}
+
+// mkconfig is an edit of GRUB's settings with what makes it count; Fedora and EL have a program of their own for both.
+func mkconfig(f *facts.Facts, edit, grubby string) string {
+	switch {
+	case debianLike(f):
+		return edit + " && sudo update-grub"
+	case likes(f, "suse", "opensuse"):
+		return edit + " && sudo grub2-mkconfig -o /boot/grub2/grub.cfg"
+	case likes(f, "fedora", "rhel", "centos"):
+		return grubby
+	}
+	return edit + " && sudo grub-mkconfig -o /boot/grub/grub.cfg"
 }

@@ -31,10 +31,24 @@ var _ = hostRows("linux.xen", linuxHost, fail("dom0", "does not run under Xen", 
 // new12 is a kernel that takes the processor as soon as KVM is loaded.
 var new12 = allOf(inSystem(func(s *facts.HostSystem) { s.Kernel = "6.12.5-amd64" }), inLinux(func(l *facts.Linux) { l.VirtAtLoad = "Y" }))
 
+// builtIn is such a kernel with KVM in it, beside a VirtualBox that cannot stand that; onCommandLine one with the setting that
+// a newer VirtualBox cannot stand.
+var (
+	builtIn       = allOf(new12, versionsOf("7.2.8r173730", ""), inLinux(func(l *facts.Linux) { l.BuiltInKVM, l.Loaded = true, []string{"vboxdrv"} }))
+	onCommandLine = allOf(versionsOf("7.2.10r174000", ""), inLinux(func(l *facts.Linux) { l.VirtAtLoad, l.Overrides = "N", []string{"/proc/cmdline"} }))
+)
+
+func distro(names string) func(*facts.Facts) {
+	return inSystem(func(s *facts.HostSystem) { s.Distro = names })
+}
+
 var _ = hostRows("linux.kvm_conflict", linuxHost,
 	fail("before 7.2.10 on Linux 6.12", "sudo modprobe -r kvm_intel", linuxHost, allOf(new12, versionsOf("7.2.8r173730", ""))),
-	fail("built in: modprobe.d cannot reach it", "grubby --update-kernel=ALL --args=kvm.enable_virt_at_load=0", linuxHost,
-		allOf(new12, versionsOf("7.2.8r173730", ""), inLinux(func(l *facts.Linux) { l.BuiltInKVM, l.Loaded = true, []string{"vboxdrv"} }))),
+	// Debian was told to use grubby, which it has not.
+	fail("built in: modprobe.d cannot reach it", "/etc/default/grub.d/virtualbox-kvm.cfg && sudo update-grub", linuxHost, builtIn),
+	fail("built in, Fedora", "grubby --update-kernel=ALL --args=kvm.enable_virt_at_load=0", linuxHost, allOf(builtIn, distro("fedora"))),
+	fail("built in, openSUSE", "/etc/default/grub && sudo grub2-mkconfig -o /boot/grub2/grub.cfg", linuxHost, allOf(builtIn, distro("opensuse-tumbleweed opensuse suse"))),
+	fail("built in, Arch", "/etc/default/grub && sudo grub-mkconfig -o /boot/grub/grub.cfg", linuxHost, allOf(builtIn, distro("arch"))),
 	pass("the override is set", linuxHost, allOf(new12, versionsOf("7.2.8r173730", ""), inLinux(func(l *facts.Linux) { l.VirtAtLoad = "N" }))),
 	pass("an older kernel", linuxHost, versionsOf("7.2.8r173730", "")),
 	pass("7.2.10 needs nothing", linuxHost, allOf(new12, versionsOf("7.2.10r174000", ""))),
@@ -45,9 +59,8 @@ var _ = hostRows("linux.kvm_override_stale", linuxHost,
 	fail("left over on 7.2.10", "sudo sed -i '/enable_virt_at_load/d' /etc/modprobe.d/virtualbox.conf", linuxHost, allOf(versionsOf("7.2.10r174000", ""), inLinux(func(l *facts.Linux) {
 		l.VirtAtLoad, l.Overrides = "N", []string{"/etc/modprobe.d/virtualbox.conf"}
 	}))),
-	fail("on the command line", "--remove-args=kvm.enable_virt_at_load", linuxHost, allOf(versionsOf("7.2.10r174000", ""), inLinux(func(l *facts.Linux) {
-		l.VirtAtLoad, l.Overrides = "N", []string{"/proc/cmdline"}
-	}))),
+	fail("on the command line", "-exec sed -i 's/ *kvm\\.enable_virt_at_load=[0-9A-Za-z]*//g' {} + && sudo update-grub", linuxHost, onCommandLine),
+	fail("on the command line of Fedora", "--remove-args=kvm.enable_virt_at_load", linuxHost, allOf(onCommandLine, distro("fedora"))),
 	warn("KVM is not loaded now", "take the setting out", linuxHost, allOf(versionsOf("7.2.10r174000", ""), inLinux(func(l *facts.Linux) {
 		l.Loaded, l.Overrides = []string{"vboxdrv"}, []string{"/etc/modprobe.d/virtualbox.conf"}
 	}))),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/adrg/xdg"
@@ -33,14 +34,19 @@ func (f *knowledgeFlags) use(a *app) error {
 		}
 		named = append(named, knowledge.Folder{Path: dir})
 	}
-	base, err := knowledge.Embedded().With(named...)
-	if err != nil {
-		return usagef("--knowledge: %v", err)
-	}
 	config := cmp.Or(a.getenv(configEnv), filepath.Join(xdg.ConfigHome, "boxdoctor"))
 	found = append(found, knowledge.Folder{Path: filepath.Join(config, "knowledge")})
 	if project := projectFolder(a.getenv); project != "" {
 		found = append(found, knowledge.Folder{Path: filepath.Join(project, ".boxdoctor", "knowledge"), Words: true})
+	}
+	found = slices.DeleteFunc(found, func(k knowledge.Folder) bool { info, err := os.Stat(k.Path); return err != nil || !info.IsDir() })
+	if len(named)+len(found) == 0 {
+		knowledge.Use(nil) // what is embedded, which is read when a text is to be judged
+		return nil
+	}
+	base, err := knowledge.Embedded().With(named...)
+	if err != nil {
+		return usagef("--knowledge: %v", err)
 	}
 	base, err = base.With(found...)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 	"github.com/boxdoctor/boxdoctor/internal/guest/sshguest"
 	"github.com/boxdoctor/boxdoctor/internal/host"
+	"github.com/boxdoctor/boxdoctor/internal/knowledge"
 	"github.com/boxdoctor/boxdoctor/internal/report"
 	"github.com/boxdoctor/boxdoctor/internal/term"
 )
@@ -162,6 +163,7 @@ func (s *session) machines(reach reachFlags, names []string) ([]engine.Machine, 
 	if s.dir != "" {
 		o.Dir = s.dir
 	}
+	go knowledge.Prepare()
 	inv, err := s.a.observe(s.Soft, o)
 	if err != nil {
 		return nil, nil, inv.Host, usagef("%v", err) // only what the user gave makes an error

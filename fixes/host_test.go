@@ -95,7 +95,7 @@ var hostSituations = []situation{
 			s.Leftover, s.Saved = s.CfgFile+"-tmp", facts.TextFile{Path: s.CfgFile + "-tmp", Content: savedVBox[:30]}
 		})
 	}), backups, "host.vm_settings"},
-	{"host-ports", assesstest.LinuxHost, inPorts(taken(4, 8080, 8081), taken(5, 8443, 8444)), backups, "host.ports"},
+	{"host-ports", assesstest.LinuxHost, inPorts(taken(4, 8080, 8081), taken(5, 8443, 8444), taken(4, 8080, 8082)), backups, "host.ports"},
 	{"host-ports-computed", assesstest.LinuxHost, inPorts(taken(7, 9000, 9001)), backups, "host.ports"},
 	{"host-ports-none-free", assesstest.LinuxHost, inPorts(taken(4, 8080, 0)), backups, "host.ports"},
 	{"host-ports-reserved", assesstest.WindowsHost, inPorts(facts.Port{ID: "ssh", Port: 2222, Guest: 22, Free: 2200, State: facts.PortDenied}), backups, "host.ports"},

@@ -32,10 +32,13 @@ func planPorts(in Input) ([]action.Action, error) {
 		return nil, err
 	}
 	text := p.File.Content
+	done := map[[2]int]bool{} // a line outside of every define counts for each machine
 	for _, port := range all {
-		if !assess.PortCollides(port) && port.State != facts.PortDenied || port.Port <= 1024 {
+		place := [2]int{port.Line, port.Port}
+		if done[place] || !assess.PortCollides(port) && port.State != facts.PortDenied || port.Port <= 1024 {
 			continue
 		}
+		done[place] = true
 		if text, err = otherPort(text, port); err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -74,6 +75,16 @@ func (l *hostLab) run(name string, args ...string) (stdout, stderr string, code 
 func (l *hostLab) manage(args ...string) string {
 	l.t.Helper()
 	out, errs, code := l.run(filepath.Join(mustAbs(l.t, "hostlab"), "VBoxManage"), args...)
+	for range 10 { // VirtualBox's service ended just then
+		if !strings.Contains(errs, "COM server is not running or failed to start") {
+			break
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-l.t.Context().Done():
+		}
+		out, errs, code = l.run(filepath.Join(mustAbs(l.t, "hostlab"), "VBoxManage"), args...)
+	}
 	if code != 0 {
 		l.t.Fatalf("VBoxManage %q: %d, %s", args, code, errs)
 	}
@@ -105,6 +116,7 @@ var uuid = regexp.MustCompile(`UUID: ([0-9a-f-]{36})`)
 // vm makes and registers a VM with a NAT forward.
 func (l *hostLab) vm(name string) (id string) {
 	l.t.Helper()
+	l.manage("setproperty", "machinefolder", filepath.Join(l.work, "home", "VirtualBox VMs"))
 	m := uuid.FindStringSubmatch(l.manage("createvm", "--name", name, "--register"))
 	if m == nil {
 		l.t.Fatal("no UUID")
@@ -133,15 +145,21 @@ func (l *hostLab) check(args ...string) (all map[string]finding.Finding, code in
 func (l *hostLab) once(args ...string) (map[string]finding.Finding, int) {
 	l.t.Helper()
 	out, errs, code := l.run(l.bin, append([]string{"check", "--format", "json"}, args...)...)
+	return byID(l.t, out, errs), code
+}
+
+// byID are the findings of the host in a report.
+func byID(t *testing.T, out, errs string) map[string]finding.Finding {
+	t.Helper()
 	var r finding.Report
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
-		l.t.Fatalf("%v: %s%s", err, out, errs)
+		t.Fatalf("%v: %s%s", err, out, errs)
 	}
 	all := map[string]finding.Finding{}
 	for _, f := range r.Machines[0].Findings {
 		all[f.ID] = f
 	}
-	return all, code
+	return all
 }
 
 // files is every file of the project and of the home with size, time and mode, but for what every call of VBoxManage writes
@@ -154,7 +172,6 @@ func (l *hostLab) files() string {
 // A healthy project, and then everything that can go wrong with it before a machine runs, on the real VBoxManage.
 func TestHostBeforeUp(t *testing.T) {
 	l := newHostLab(t)
-	l.manage("setproperty", "machinefolder", filepath.Join(l.work, "home", "VirtualBox VMs"))
 	id := l.vm("web")
 	state := ".vagrant/machines/default/virtualbox/"
 	l.write("Vagrantfile", "Vagrant.configure(\"2\") do |config|\n  config.vm.box = \"bento/centos-7\"\n"+
@@ -241,31 +258,63 @@ func (l *hostLab) makeIll(state string) {
 	l.t.Error("VirtualBox still reads the VM whose files are gone")
 }
 
-// measure sets the time of a warm check beside its slowest VBoxManage call.
+// measured is how often the time of a warm check is set beside its slowest VBoxManage call; the best counts, because other
+// work on the machine only ever adds.
+const measured = 8
+
+// overhead is what a check may take beyond its slowest call.
+const overhead = 50 * time.Millisecond
+
+// measure sets the time of a warm check beside the slowest VBoxManage call of the same run.
 func (l *hostLab) measure() {
 	l.check("--only", "vm")
-	calls := filepath.Join(l.work, "calls")
-	if err := os.Remove(calls); err != nil {
+	best := time.Hour
+	for range measured {
+		took, slowest, calls := l.timed()
+		l.t.Logf("warm check: %d ms; the slowest of its %d VBoxManage calls: %d ms", took.Milliseconds(), calls, slowest.Milliseconds())
+		best = min(best, took-slowest)
+	}
+	if busy := load(); best > overhead && busy < 2 {
+		l.t.Errorf("a check takes %s longer than its slowest VBoxManage call, at most %s", best, overhead)
+	} else {
+		l.t.Logf("at best %d ms beyond the slowest call; %.1f processes wanted each processor", best.Milliseconds(), busy)
+	}
+}
+
+// timed is one check with the slowest of its calls; one that was cut off at its limit is not written down.
+func (l *hostLab) timed() (took, slowest time.Duration, calls int) {
+	file := filepath.Join(l.work, "calls")
+	if err := os.Remove(file); err != nil {
 		l.t.Fatal(err)
 	}
 	start := time.Now()
 	l.once()
-	took := time.Since(start)
-	text, err := os.ReadFile(calls)
+	took = time.Since(start)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	slowest := 0 // a call that was cut off at its limit is not written down
 	for line := range strings.Lines(string(text)) {
 		ms, _, _ := strings.Cut(line, " ")
 		if n, err := strconv.Atoi(ms); err == nil {
-			slowest = max(slowest, n)
+			slowest, calls = max(slowest, time.Duration(n)*time.Millisecond), calls+1
 		}
 	}
-	l.t.Logf("warm check: %d ms; its slowest of %d VBoxManage calls: %d ms", took.Milliseconds(), strings.Count(string(text), "\n"), slowest)
-	if limit := 5 * time.Second; took > max(limit, time.Duration(slowest)*time.Millisecond)+2*time.Second {
-		l.t.Errorf("the check takes %s, its slowest call %d ms, and no call may take longer than %s", took, slowest, limit)
+	return took, slowest, calls
+}
+
+// load is how many processes want each processor: on a busy machine the time of a check tells of the others.
+func load() float64 {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
 	}
+	first, _, _ := strings.Cut(string(text), " ")
+	n, err := strconv.ParseFloat(first, 64)
+	if err != nil {
+		return 0
+	}
+	return n / float64(runtime.NumCPU())
 }
 
 // boxdoctor up through the real vagrant, which fails without a hypervisor: its words and its status come through.
@@ -281,8 +330,8 @@ func TestUpThroughRealVagrant(t *testing.T) {
 	if code != want || want == 0 || !strings.Contains(errs, strings.TrimSpace(bare)) {
 		t.Errorf("status %d, vagrant's own is %d\n%s%s\n--- vagrant alone:\n%s", code, want, out, errs, bare)
 	}
-	if !strings.Contains(errs, "boxdoctor: vagrant up ended with status") {
-		t.Error(errs)
+	if !strings.Contains(errs, "boxdoctor: vagrant up ended with status") || !strings.Contains(errs, "root cause: linux.vboxdrv_absent") {
+		t.Errorf("not explained: %s", errs)
 	}
 	l.run(l.bin, "init", "--yes")
 	if out, errs, code := l.run("vagrant", "validate", "--ignore-provider"); code != 0 {

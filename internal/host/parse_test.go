@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -376,5 +377,29 @@ func TestStateFilesFromTheGuest(t *testing.T) {
 		if m.ID != "" || m.IDProblem == nil {
 			t.Errorf("%+v", m)
 		}
+	}
+}
+
+// A call that came while VirtualBox's service ended failed, and everything that it would have told was unknown.
+func TestCallWhileTheServiceEnds(t *testing.T) {
+	ending := Output{Code: 1, Stderr: "VBoxManage: error: Failed to create the VirtualBox object!\nVBoxManage: error: Code NS_ERROR_FAILURE (0x80004005) - Operation failed (extended info not available)\nVBoxManage: error: Most likely, the VirtualBox COM server is not running or failed to start.\n"}
+	for _, c := range []struct{ failures, runs int }{{0, 1}, {1, 2}, {5, 6}, {9, serviceTries}} {
+		runs := 0
+		m := manager{path: "/x/VBoxManage", limit: defaultLimit, run: func(context.Context, string, ...string) (Output, error) {
+			if runs++; runs <= c.failures {
+				return ending, nil
+			}
+			return Output{Stdout: "7.2.22r173190\n"}, nil
+		}}
+		out, err := m.call(t.Context(), "--version")
+		if runs != c.runs || (err == nil) != (c.failures < serviceTries) || err == nil && out.Stdout == "" {
+			t.Errorf("%d failures: %d runs, %q, %v", c.failures, runs, out.Stdout, err)
+		}
+	}
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	never := func(context.Context, string, ...string) (Output, error) { t.Error("run"); return Output{}, nil }
+	if _, err := (manager{path: "/x", limit: defaultLimit, run: never}).call(done, "list", "vms"); err == nil {
+		t.Error("a call that was not made has an answer")
 	}
 }

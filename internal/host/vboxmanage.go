@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/retry"
 	"github.com/boxdoctor/boxdoctor/internal/version"
 )
 
@@ -43,7 +44,7 @@ func (ob *observer) programs() (paths []string, last bool) {
 func (ob *observer) programFiles() []string {
 	drive := cmp.Or(ob.Getenv("SYSTEMDRIVE"), "C:")
 	dirs := []string{drive + `\Program Files\Oracle\VirtualBox`, drive + `\Program Files (x86)\Oracle\VirtualBox`}
-	if p := ob.Getenv("PROGRAMFILES"); p != "" {
+	if p := ob.Getenv("PROGRAMFILES"); p != "" && !slices.Contains(dirs, ob.join(p, `Oracle\VirtualBox`)) {
 		dirs = append(dirs, ob.join(p, `Oracle\VirtualBox`))
 	}
 	return dirs
@@ -145,10 +146,38 @@ func notFound(err error) bool {
 // saidError finds an error that VBoxManage printed; some releases then still exit with 0.
 var saidError = regexp.MustCompile(`VBoxManage[.a-z]*: error:`)
 
+// serviceEnds is what VBoxManage says when it comes just while VirtualBox's service ends, some seconds after the last call, or
+// when several calls start it at once. Nothing was done then, and the next call starts the service.
+const serviceEnds = "the VirtualBox COM server is not running or failed to start"
+
+const (
+	// serviceTries is how often such a call is made, servicePause what lies between.
+	serviceTries = 6
+	servicePause = 250 * time.Millisecond
+)
+
 // call runs VBoxManage with a limit of its own. err is a *manageError.
-func (m manager) call(ctx context.Context, args ...string) (Output, error) {
+func (m manager) call(ctx context.Context, args ...string) (out Output, err error) {
 	inner, cancel := context.WithTimeout(ctx, m.limit)
 	defer cancel()
+	tries := 0
+	gaveUp := retry.Loop{First: servicePause, Max: servicePause}.Do(inner, func(inner context.Context) error {
+		tries++
+		out, err = m.once(ctx, inner, args)
+		var e *manageError
+		if errors.As(err, &e) && strings.Contains(e.Text, serviceEnds) && tries < serviceTries {
+			return err
+		}
+		return nil
+	})
+	if tries == 0 {
+		return out, &manageError{Args: args, Code: -1, Cause: gaveUp}
+	}
+	return out, err
+}
+
+// once is one run; inner is ctx with the limit of the call.
+func (m manager) once(ctx, inner context.Context, args []string) (Output, error) {
 	out, err := m.run(inner, m.path, args...)
 	out.Stdout, out.Stderr = plain(out.Stdout), plain(out.Stderr)
 	switch {

@@ -53,6 +53,9 @@ var hostRules = sync.OnceValue(func() hostFile {
 	return f
 })
 
+// Prepare reads the tables that judge a host, so that it can be done while a machine is waited for.
+func Prepare() { hostRules() }
+
 func (f hostFile) validate() error {
 	for _, d := range f.Drivers {
 		if d.VirtualBox == "" || d.Vagrant == "" || d.Date == "" || d.Source == "" {

@@ -197,5 +197,5 @@ func Current() *Base {
 	return Embedded()
 }
 
-// Use makes b the base of everything that is asked afterwards. The command line calls it once, before anything is judged.
+// Use makes b the base of everything that is asked afterwards; nil is what is embedded. The command line calls it once, before anything is judged.
 func Use(b *Base) { current.Store(b) }
