@@ -223,6 +223,32 @@ func TestLogAgentsMakeTheSameRecords(t *testing.T) {
 	}
 }
 
+// TestWhatFollowsAnObjectInAMessage: rsyslog keeps such a message as text; Fluent Bit's decoder takes the first object
+// and drops the rest, which docs/logagent.md says.
+func TestWhatFollowsAnObjectInAMessage(t *testing.T) {
+	for agent, want := range map[string][]string{
+		agentFluentBit: {`"message":{"a":1},`, `"message":{"a":1},`},
+		agentRsyslog:   {`"message":"{\"a\":1} tail}",`, `"message":"{\"a\":1},{\"b\":2}",`},
+	} {
+		t.Run(agent, func(t *testing.T) {
+			program := realAgent(t, map[string]string{agentFluentBit: "fluent-bit", agentRsyslog: "rsyslogd"}[agent])
+			dir, to := t.TempDir(), newSink(t)
+			p := realPlan(t, agent, dir, to.port())
+			if err := os.WriteFile(dir+"/app/a.log", []byte(readAll(t, "testdata/logs-lines-after-json.txt")), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p.start(t, program, dir)
+			within(t, "two records have arrived", func() bool { return strings.Count(to.text(), "\n") == 2 })
+			got, _ := plain(t, to.text())
+			for i := range got {
+				if i >= len(want) || !strings.Contains(got[i], want[i]) {
+					t.Errorf("%s, want %s", got[i], want)
+				}
+			}
+		})
+	}
+}
+
 // Fluent Bit answers that it is well, and ends when its port is taken: --dry-run does not see that.
 func TestFluentBitHealth(t *testing.T) {
 	program, dir := realAgent(t, "fluent-bit"), t.TempDir()

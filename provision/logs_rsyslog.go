@@ -135,7 +135,7 @@ func (p *logPlan) rsyslogInputs(t *rsyslogText) {
 			// without it no state is written at all; at most so many lines come twice after a kill
 			param{key: "persistStateInterval", value: `"100"`},
 			param{key: "reopenOnTruncate", value: `"on"`, since: "8.16.0"},
-			param{key: "trimLineOverBytes", value: number64(p.maxLine() - 1), since: "8.17.0"})
+			param{key: "trimLineOverBytes", value: number64(p.longest()), since: "8.17.0"})
 	}
 	for i, f := range p.files {
 		// Direct: a line counts as read when it lies in the queues of its destinations
@@ -147,12 +147,15 @@ func (p *logPlan) rsyslogInputs(t *rsyslogText) {
 	}
 }
 
+// longest is what is left of a line that is too long: Fluent Bit's buffer without its end.
+func (p *logPlan) longest() int64 { return p.maxLine() - 1 }
+
 func (p *logPlan) linesRuleset() string {
 	drop := ""
 	for _, level := range p.dropped() {
 		drop += fmt.Sprintf("\t\tif $!level == %s then stop\n", quoted(level))
 	}
-	return strings.NewReplacer("@LONGEST@", fmt.Sprint(p.maxLine()-1), "\t\t@DROP@\n", drop).Replace(rsyslogLines)
+	return strings.NewReplacer("@LONGEST@", fmt.Sprint(p.longest()), "\t\t@DROP@\n", drop).Replace(rsyslogLines)
 }
 
 // actions are the destinations: files first, because their records have no time of collection.

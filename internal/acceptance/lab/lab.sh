@@ -17,6 +17,7 @@ usage() {
 		  repo                        build the guest's local dnf repositories (behind, both, nodevel)
 		  el-tools                    build the layer "el with build tools and kernel-devel installed"
 		  dnf5-root                   build the root with dnf5 (Debian sid)
+		  logs                        fetch rsyslog's packages for the guest deb, and a Kafka broker; prints their folder
 		  deb, suse, arch             build the roots with apt, zypper and pacman
 		  start NAME [ROOT [CASE...]] boot a fresh guest (ROOT: el, el-tools, dnf5, deb, suse, arch; default el), wait for
 		                              ssh, apply cases
@@ -82,6 +83,8 @@ locked() {
 . "$here/build.sh"
 # shellcheck source=families.sh
 . "$here/families.sh"
+# shellcheck source=logs.sh
+. "$here/logs.sh"
 # shellcheck source=guest.sh
 . "$here/guest.sh"
 
@@ -104,6 +107,7 @@ main() {
 	repo) need_root; locked build repo ;;
 	el-tools) need_root; locked build el_tools ;;
 	dnf5-root) need_root; locked build dnf5_root ;;
+	logs) need_root; locked logs cmd_logs ;;
 	deb | suse | arch) need_root; locked build family "$command" ;;
 	start | sick | ga | exec | ssh | list | stop | stop-all | _run) need_root; "cmd_${command//-/_}" "$@" ;;
 	help | -h | --help) usage ;;
