@@ -95,7 +95,7 @@ func (p *logPlan) tails() (inputs, filters []yaml.MapSlice) {
 		})
 		record := []string{"machine " + p.machine}
 		for _, k := range sortedKeys(f.Tags) {
-			record = append(record, k+" "+f.Tags[k])
+			record = append(record, k+" "+strconv.Quote(f.Tags[k])) // in quotes: blanks split it otherwise, which --dry-run lets pass
 		}
 		filters = append(filters, yaml.MapSlice{item("name", "record_modifier"), item("match", tag), item("record", record)})
 	}

@@ -30,6 +30,9 @@ var logsSELinux string
 //go:embed scripts/logs_packages.sh
 var logsPackages string
 
+//go:embed scripts/logs_rewind.sh
+var logsRewind string
+
 const (
 	// logsService is a unit of boxdoctor's own: the agent's own one may serve somebody else.
 	logsService = "boxdoctor-logs"
@@ -38,6 +41,7 @@ const (
 	logsPID     = "/run/" + logsService + ".pid"
 	fluentFile  = logsDir + "/fluent-bit.yaml"
 	rsyslogFile = logsDir + "/rsyslog.conf"
+	rewindFile  = logsDir + "/rewind.sh"
 	// healthMark is the notification that the agent's health takes care of.
 	healthMark = "logs-health"
 )
@@ -64,6 +68,7 @@ func (v *LogsSpec) resources(at place, g facts.Guest) ([]Resource, error) {
 	out = append(out, p.folders()...)
 	if p.agent == agentRsyslog {
 		out = append(out, p.confinement()...)
+		out = append(out, FileResource{Path: rewindFile, Content: "#!/bin/sh\n# boxdoctor provision\n" + logsRewind, Mode: 0o755, State: Present})
 	}
 	yes := true
 	out = append(out, config, p.otherConfig(), p.unit(), ServiceResource{Name: logsService, State: Started, Enabled: &yes})
@@ -186,9 +191,11 @@ func (p *logPlan) otherConfig() Resource {
 }
 
 func (p *logPlan) unit() Resource {
-	start := fluentProgram + " -c " + fluentFile
+	start := "ExecStart=" + fluentProgram + " -c " + fluentFile
 	if p.agent == agentRsyslog {
-		start = rsyslogProgram + " -n -f " + rsyslogFile + " -i " + logsPID
+		// the shell's $SERVICE_RESULT, not systemd's; without it (before systemd 232) every end counts as not in order
+		start = fmt.Sprintf("ExecStartPre=%s %s %d\nExecStart=%s -n -f %s -i %s\nExecStopPost=/bin/sh -c 'if [ \"$$SERVICE_RESULT\" = success ]; then rm -f %s/running; fi'",
+			rewindFile, p.stateDir(), rewind, rsyslogProgram, rsyslogFile, logsPID, p.stateDir())
 	}
 	text := fmt.Sprintf(`# boxdoctor provision
 [Unit]
@@ -198,7 +205,7 @@ After=network-online.target
 
 [Service]
 Type=simple
-ExecStart=%s
+%s
 Restart=always
 RestartSec=2s
 TimeoutStopSec=60

@@ -135,10 +135,10 @@ func (p *logPlan) rsyslogInputs(t *rsyslogText) {
 			// without it no state is written at all; at most so many lines come twice after a kill
 			param{key: "persistStateInterval", value: `"100"`},
 			param{key: "reopenOnTruncate", value: `"on"`, since: "8.16.0"},
-			param{key: "trimLineOverBytes", value: number64(p.maxLine() - 1), since: "8.17.0"})
+			param{key: "trimLineOverBytes", value: number64(p.longest()), since: "8.17.0"})
 	}
 	for i, f := range p.files {
-		// Direct: a line counts as read when it lies in the queues of its destinations, which are on the disk
+		// Direct: a line counts as read when it lies in the queues of its destinations
 		fmt.Fprintf(t, "ruleset(name=\"files-%d\" queue.type=\"Direct\") {\n\tset $.file = $!metadata!filename;\n\tunset $!metadata;\n\tset $!file = $.file;\n\tset $!machine = %s;\n", i, quoted(p.machine))
 		for _, k := range sortedKeys(f.Tags) {
 			fmt.Fprintf(t, "\tset $!%s = %s;\n", k, quoted(f.Tags[k]))
@@ -147,12 +147,15 @@ func (p *logPlan) rsyslogInputs(t *rsyslogText) {
 	}
 }
 
+// longest is what is left of a line that is too long: Fluent Bit's buffer without its end.
+func (p *logPlan) longest() int64 { return p.maxLine() - 1 }
+
 func (p *logPlan) linesRuleset() string {
 	drop := ""
 	for _, level := range p.dropped() {
 		drop += fmt.Sprintf("\t\tif $!level == %s then stop\n", quoted(level))
 	}
-	return strings.NewReplacer("@LONGEST@", fmt.Sprint(p.maxLine()-1), "\t\t@DROP@\n", drop).Replace(rsyslogLines)
+	return strings.NewReplacer("@LONGEST@", fmt.Sprint(p.longest()), "\t\t@DROP@\n", drop).Replace(rsyslogLines)
 }
 
 // actions are the destinations: files first, because their records have no time of collection.
@@ -186,22 +189,29 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// queue is a destination's buffer, on the disk from the first line: what only lies in memory is lost with the process.
-// Files and UDP need none: the one takes all there is, the other waits for nobody.
+// queueSize is how many records of a destination may lie in memory; rewind is how many bytes of a file they are at most
+// (1.8 KiB a line), which are read again after a kill (scripts/logs_rewind.sh).
+const (
+	queueSize = 2000
+	rewind    = 4 << 20
+)
+
+// queue is a destination's buffer: a little memory, then the disk up to the cap. A queue that is on the disk from the
+// first record is no safer: 8.2302 cannot read it after a kill. Files and UDP need none: the one takes all there is, the
+// other waits for nobody.
 func (p *logPlan) queue(name string, d Destination) []param {
 	out := []param{{key: "name", value: quoted(name)}}
 	if d.File != nil || !d.retries() {
 		return out
 	}
-	out = append(out, param{key: "queue.type", value: `"Disk"`}, param{key: "queue.filename", value: quoted(name)}, param{key: "queue.spoolDirectory", value: quoted(p.stateDir())},
-		param{key: "queue.maxDiskSpace", value: number64(p.bufferMax())}, param{key: "queue.maxFileSize", value: `"16m"`}, param{key: "queue.size", value: `"100000000"`},
-		param{key: "queue.checkpointInterval", value: `"1"`}, param{key: "queue.saveOnShutdown", value: `"on"`}, param{key: "queue.dequeueBatchSize", value: `"1024"`})
 	enqueue := "2000000000" // the longest wait there is, three weeks
 	if p.drops() {
 		enqueue = "0"
 	}
-	return append(out, param{key: "queue.timeoutEnqueue", value: quoted(enqueue)}, param{key: "action.resumeRetryCount", value: `"-1"`},
-		param{key: "action.resumeInterval", value: `"2"`}, param{key: "action.resumeIntervalMax", value: `"30"`, since: "8.2006.0"})
+	return append(out, param{key: "queue.type", value: `"LinkedList"`}, param{key: "queue.filename", value: quoted(name)}, param{key: "queue.spoolDirectory", value: quoted(p.stateDir())},
+		param{key: "queue.size", value: number64(queueSize)}, param{key: "queue.maxDiskSpace", value: number64(p.bufferMax())}, param{key: "queue.maxFileSize", value: `"16m"`},
+		param{key: "queue.saveOnShutdown", value: `"on"`}, param{key: "queue.dequeueBatchSize", value: `"256"`}, param{key: "queue.timeoutEnqueue", value: quoted(enqueue)},
+		param{key: "action.resumeRetryCount", value: `"-1"`}, param{key: "action.resumeInterval", value: `"2"`}, param{key: "action.resumeIntervalMax", value: `"30"`, since: "8.2006.0"})
 }
 
 // rsyslog is the destination itself.

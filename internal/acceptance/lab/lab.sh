@@ -17,6 +17,7 @@ usage() {
 		  repo                        build the guest's local dnf repositories (behind, both, nodevel)
 		  el-tools                    build the layer "el with build tools and kernel-devel installed"
 		  dnf5-root                   build the root with dnf5 (Debian sid)
+		  logs                        fetch rsyslog's packages for the guest deb, and a Kafka broker; prints their folder
 		  deb, suse, arch             build the roots with apt, zypper and pacman
 		  sup-root, el-sup-root       build the roots for Supervisor: Debian's packages of it; the EL-like one with venv
 		  start NAME [ROOT [CASE...]] boot a fresh guest (ROOT: el, el-tools, el-sup, dnf5, deb, sup, suse, arch; default el), wait for
@@ -85,6 +86,8 @@ locked() {
 . "$here/families.sh"
 # shellcheck source=supervisor.sh
 . "$here/supervisor.sh"
+# shellcheck source=logs.sh
+. "$here/logs.sh"
 # shellcheck source=guest.sh
 . "$here/guest.sh"
 
@@ -107,6 +110,7 @@ main() {
 	repo) need_root; locked build repo ;;
 	el-tools) need_root; locked build el_tools ;;
 	dnf5-root) need_root; locked build dnf5_root ;;
+	logs) need_root; locked logs cmd_logs ;;
 	deb | suse | arch) need_root; locked build family "$command" ;;
 	sup-root) need_root; locked build sup_root ;;
 	el-sup-root) need_root; locked build el_sup_root ;;

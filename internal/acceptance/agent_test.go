@@ -1,0 +1,482 @@
+//go:build acceptance
+
+package acceptance
+
+import (
+	"bytes"
+	"context"
+	_ "embed" // the writer of lines
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/finding"
+)
+
+//go:embed agent/gen.py
+var writer string
+
+// Ports of the receivers on the outer end of the guest's wire.
+const (
+	kafkaPort = 19092
+	relpPort  = 20514
+	tcpPort   = 15170
+	udpPort   = 15171
+)
+
+// receivers are the real other ends: an Apache Kafka broker (KRaft), an rsyslog that takes RELP, and two sockets.
+type receivers struct {
+	t           *testing.T
+	parts, dir  string // what lab.sh fetched; this test's folder
+	host        string // this end of the guest's wire
+	kafka, relp *exec.Cmd
+	tcp         net.Listener
+	udp         net.PacketConn
+	mu          sync.Mutex
+	got         map[string]*bytes.Buffer
+}
+
+// listen starts the receivers for a guest.
+func listen(t *testing.T, g *guest) *receivers {
+	t.Helper()
+	begin := time.Now()
+	address := regexp.MustCompile(`HostName (\S+)\.2\n`).FindStringSubmatch(readText(t, g.sshConfig))
+	if address == nil {
+		t.Fatal("the guest's address is not in its ssh_config")
+	}
+	r := &receivers{t: t, parts: strings.TrimSpace(lab(t, "logs")), dir: t.TempDir(), host: address[1] + ".1",
+		got: map[string]*bytes.Buffer{"tcp": {}, "udp": {}}}
+	t.Cleanup(r.down)
+	r.format()
+	r.listenUDP()
+	r.up()
+	step(t, begin, "a Kafka broker, an rsyslog for RELP and two sockets listen on %s", r.host)
+	return r
+}
+
+func readText(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func (r *receivers) write(name, text string) string {
+	r.t.Helper()
+	file := filepath.Join(r.dir, name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	return file
+}
+
+// java is a program of Kafka's.
+func (r *receivers) java(ctx context.Context, class string, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, "java", append([]string{"-Xmx512m", "-cp", r.parts + "/kafka/*", class}, args...)...)
+	c.WaitDelay = 5 * time.Second
+	return c
+}
+
+// format makes the broker's storage: one node that is broker and controller.
+func (r *receivers) format() {
+	r.t.Helper()
+	file := r.write("kraft.properties", fmt.Sprintf(`process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@%[1]s:%[3]d
+listeners=PLAINTEXT://%[1]s:%[2]d,CONTROLLER://%[1]s:%[3]d
+advertised.listeners=PLAINTEXT://%[1]s:%[2]d
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs=%[4]s/kafka
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+`, r.host, kafkaPort, kafkaPort+1, r.dir))
+	command(r.t, r.java(r.t.Context(), "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", file))
+}
+
+// start runs a receiver in the background.
+func (r *receivers) start(name string, c *exec.Cmd) *exec.Cmd {
+	r.t.Helper()
+	out, err := os.OpenFile(filepath.Join(r.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer out.Close()
+	c.Stdout, c.Stderr = out, out
+	if err := c.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	return c
+}
+
+// up starts what is down, and waits until all of them listen.
+func (r *receivers) up() {
+	r.t.Helper()
+	if r.kafka == nil {
+		r.kafka = r.start("kafka", r.java(context.WithoutCancel(r.t.Context()), "kafka.Kafka", r.dir+"/kraft.properties"))
+	}
+	if r.relp == nil {
+		file := r.write("relp.conf", fmt.Sprintf(`module(load="imrelp")
+template(name="m" type="list") { property(name="msg") constant(value="\n") }
+input(type="imrelp" address="%s" port="%d" maxDataSize="1m" ruleset="in")
+ruleset(name="in" queue.type="Direct") { action(type="omfile" file="%s/relp.json" template="m") }
+`, r.host, relpPort, r.dir))
+		libs := r.parts + "/root/usr/lib/x86_64-linux-gnu"
+		c := exec.Command(r.parts+"/root/usr/sbin/rsyslogd", "-n", "-iNONE", "-M", libs+"/rsyslog", "-f", file)
+		c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libs)
+		r.relp = r.start("relp", c)
+	}
+	if r.tcp == nil {
+		r.listenTCP()
+	}
+	for _, port := range []int{kafkaPort, relpPort, tcpPort} {
+		r.until(60*time.Second, fmt.Sprintf("port %d answers", port), func() bool {
+			c, err := net.DialTimeout("tcp", net.JoinHostPort(r.host, strconv.Itoa(port)), time.Second)
+			if err == nil {
+				_ = c.Close()
+			}
+			return err == nil
+		})
+	}
+}
+
+// down kills all receivers but UDP's, as a power cut would.
+func (r *receivers) down() {
+	for _, c := range []**exec.Cmd{&r.kafka, &r.relp} {
+		if *c != nil {
+			_ = (*c).Process.Signal(syscall.SIGKILL)
+			_ = (*c).Wait()
+			*c = nil
+		}
+	}
+	if r.tcp != nil {
+		_ = r.tcp.Close()
+		r.tcp = nil
+	}
+}
+
+func (r *receivers) listenTCP() {
+	r.t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(r.host, strconv.Itoa(tcpPort)))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.tcp = l
+	go func() {
+		var all []net.Conn
+		defer func() {
+			for _, c := range all {
+				_ = c.Close()
+			}
+		}()
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all = append(all, c)
+			go r.take("tcp", c)
+		}
+	}()
+}
+
+func (r *receivers) listenUDP() {
+	r.t.Helper()
+	c, err := net.ListenPacket("udp", net.JoinHostPort(r.host, strconv.Itoa(udpPort)))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.udp = c
+	r.t.Cleanup(func() { _ = c.Close() })
+	go func() {
+		b := make([]byte, 64<<10)
+		for {
+			n, _, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			r.note("udp", append(b[:n:n], '\n'))
+		}
+	}()
+}
+
+func (r *receivers) take(name string, c net.Conn) {
+	b := make([]byte, 64<<10)
+	for {
+		n, err := c.Read(b)
+		r.note(name, b[:n])
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (r *receivers) note(name string, b []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.got[name].Write(b)
+}
+
+func (r *receivers) until(limit time.Duration, what string, so func() bool) bool {
+	r.t.Helper()
+	end := time.Now().Add(limit)
+	for !so() {
+		if time.Now().After(end) {
+			r.t.Errorf("after %s not yet: %s", limit, what)
+			return false
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	return true
+}
+
+// offset is how many records a topic holds.
+func (r *receivers) offset(topic string) int {
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	defer cancel()
+	out, _ := r.java(ctx, "org.apache.kafka.tools.GetOffsetShell", "--bootstrap-server", fmt.Sprintf("%s:%d", r.host, kafkaPort), "--topic", topic).Output()
+	sum := 0
+	for _, m := range regexp.MustCompile(`(?m):\d+:(\d+)$`).FindAllStringSubmatch(string(out), -1) {
+		n, _ := strconv.Atoi(m[1])
+		sum += n
+	}
+	return sum
+}
+
+// consumed are the records of a topic.
+func (r *receivers) consumed(topic string) string {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
+	defer cancel()
+	c := r.java(ctx, "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", fmt.Sprintf("%s:%d", r.host, kafkaPort), "--topic", topic,
+		"--from-beginning", "--max-messages", strconv.Itoa(r.offset(topic)), "--timeout-ms", "30000")
+	var out bytes.Buffer
+	c.Stdout = &out
+	if err := c.Run(); err != nil {
+		r.t.Errorf("the consumer of %s: %v", topic, err)
+	}
+	return out.String()
+}
+
+// kinds are the destinations, in the order of the table.
+var kinds = []string{"kafka", "relp", "tcp", "udp", "file"}
+
+// arrived is what a destination has received; kafka's is asked for by topic.
+func (r *receivers) arrived(g *guest, kind, topic string) string {
+	switch kind {
+	case "kafka":
+		return r.consumed(topic)
+	case "relp":
+		b, _ := os.ReadFile(r.dir + "/relp.json") // not there before the first record
+		return string(b)
+	case "file":
+		return g.sh("cat /var/log/collected/all.json /var/log/collected/all.json.* 2>/dev/null || true")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.got[kind].String()
+}
+
+// tally counts the records of the writer's lines.
+type tally struct{ distinct, duplicates int }
+
+var requestID = regexp.MustCompile(`"request_id": ?"id-(\d+)"`)
+
+func count(text string, from, to int) tally {
+	seen := map[string]bool{}
+	var out tally
+	for _, m := range requestID.FindAllStringSubmatch(text, -1) {
+		n, _ := strconv.Atoi(m[1])
+		switch {
+		case n < from || n >= to:
+		case seen[m[1]]:
+			out.duplicates++
+		default:
+			seen[m[1]] = true
+		}
+	}
+	out.distinct = len(seen)
+	return out
+}
+
+const agentSite = `
+machines: {%[1]s: {}}
+logs:
+  packages: debs
+  files: [{path: /var/log/qrd/*.log, tags: {app: qrd}, retention: {age: 3, size: 100MB, %[4]s}}]
+  level: INFO
+  max_line: 1KB
+  buffer: {max: %[3]s}
+  destinations:
+    - kafka: {brokers: ["%[2]s:19092"], topic: logs}
+    - reliable: {host: %[2]s, port: 20514}
+    - tcp: {host: %[2]s, port: 15170}
+    - udp: {host: %[2]s, port: 15171}
+    - file: {path: /var/log/collected/all.json}
+`
+
+// agentGuest is a guest with the role, and its receivers.
+func agentGuest(t *testing.T, name, buffer string) (*guest, *receivers, string) {
+	t.Helper()
+	g := startGuest(t, name, "deb")
+	r := listen(t, g)
+	g.flags = []string{"--ssh-config", g.sshConfig}
+	dir := t.TempDir()
+	if err := os.Symlink(r.parts+"/debs", dir+"/debs"); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, ".boxdoctor.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, agentSite, name, r.host, buffer, `reopen: "true"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g.sh("mkdir -p /var/log/qrd && cat >/root/gen.py <<'EOF'\n" + writer + "\nEOF")
+	return g, r, file
+}
+
+// writes is a batch of lines, numbered from first on, of which the given share is kept (every tenth is DEBUG).
+type batch struct{ first, n, rate int }
+
+func (b batch) kept() int { return b.n - (b.n+9)/10 }
+
+// write starts the application in the guest; done tells when it is through.
+func (b batch) write(t *testing.T, g *guest) (done func()) {
+	t.Helper()
+	ended := make(chan error, 1)
+	begin := time.Now()
+	c := exec.Command("./lab/lab.sh", "exec", g.name, "python3", "/root/gen.py", "/var/log/qrd/app.log", strconv.Itoa(b.n), strconv.Itoa(b.rate), strconv.Itoa(b.first))
+	go func() { ended <- c.Run() }()
+	return func() {
+		t.Helper()
+		if err := <-ended; err != nil {
+			t.Errorf("the writer: %v", err)
+		}
+		step(t, begin, "%d lines written, %d a second wanted", b.n, b.rate)
+	}
+}
+
+// settle waits until the reliable destinations hold all of a batch, or nothing moves for a while.
+func (r *receivers) settle(g *guest, b batch, limit time.Duration) {
+	r.t.Helper()
+	begin, last, still := time.Now(), tally{}, time.Now()
+	for time.Since(begin) < limit {
+		relp, tcp := count(r.arrived(g, "relp", ""), b.first, b.first+b.n), count(r.arrived(g, "tcp", ""), b.first, b.first+b.n)
+		if relp.distinct == b.kept() && tcp.distinct == b.kept() && r.offset("logs") >= b.kept() && time.Since(still) > 2*time.Second {
+			break
+		}
+		if now := (tally{relp.distinct + tcp.distinct, relp.duplicates + tcp.duplicates}); now != last {
+			last, still = now, time.Now()
+		} else if time.Since(still) > 45*time.Second {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	step(r.t, begin, "until everything arrived or nothing moved any more")
+}
+
+// row logs one line of the table, and wants zero lost of what is reliable.
+func (r *receivers) row(g *guest, what string, b batch, tolerant ...string) {
+	r.t.Helper()
+	line := "| " + what
+	for _, kind := range kinds {
+		n := count(r.arrived(g, kind, "logs"), b.first, b.first+b.n)
+		lost := b.kept() - n.distinct
+		line += fmt.Sprintf(" | %d / %d", lost, n.duplicates)
+		if (kind == "kafka" || kind == "relp") && lost != 0 {
+			r.t.Errorf("%s: %d of %d lines lost at %s: %s", what, lost, b.kept(), kind, gaps(r.arrived(g, kind, "logs"), b))
+		}
+	}
+	r.t.Log(line + " |")
+	if r.t.Failed() {
+		r.t.Log(g.sh("journalctl --no-pager -o short-precise -u boxdoctor-logs | tail -n 40; ls -la /var/lib/boxdoctor-logs/rsyslog /var/log/qrd; tail -n 1 /var/lib/boxdoctor-logs/rsyslog/stats.json; cat /var/lib/boxdoctor-logs/rsyslog/imfile*"))
+	}
+}
+
+// gaps names the first ranges of lines that are missing.
+func gaps(text string, b batch) string {
+	seen := map[int]bool{}
+	for _, m := range requestID.FindAllStringSubmatch(text, -1) {
+		n, _ := strconv.Atoi(m[1])
+		seen[n] = true
+	}
+	var out []string
+	for n := b.first; n < b.first+b.n && len(out) < 10; n++ {
+		from := n
+		for n < b.first+b.n && !seen[n] {
+			n++
+		}
+		if n-from > 1 {
+			out = append(out, fmt.Sprintf("%d-%d", from, n-1))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// TestLogAgent: rsyslog from packages in a guest; the second run changes nothing; a configuration that rsyslog refuses
+// does not go live; nothing is lost on its way to Kafka and RELP when the agent is killed, when the receivers die and when
+// the guest restarts.
+func TestLogAgent(t *testing.T) {
+	g, r, file := agentGuest(t, "logs", "64MB")
+	if p, code := g.provision("-f", file); code != finding.ExitOK || p.Machines[0].Totals.Failed != 0 {
+		t.Fatalf("first run: exit %d, %+v", code, p.Machines[0])
+	} else if note := p.Machines[0].Steps[0].Message; note != "log agent: rsyslog, because: its packages lie in debs" {
+		t.Errorf("the reason: %q", note)
+	}
+	if p, code := g.provision("-f", file); code != finding.ExitOK || p.Machines[0].Totals.Changed != 0 {
+		t.Errorf("second run: exit %d, %+v", code, p.Machines[0])
+	}
+	refusedConfiguration(t, g, file)
+	g.says("systemctl start boxdoctor-logrotate.service && systemctl is-active boxdoctor-logrotate.timer boxdoctor-logs", "active\nactive")
+
+	calm := batch{0, 20000, 20000}
+	calm.write(t, g)()
+	r.settle(g, calm, time.Minute)
+	r.row(g, "calm", calm)
+
+	killed := batch{100000, 40000, 10000}
+	done := killed.write(t, g)
+	time.Sleep(2 * time.Second)
+	g.sh("systemctl kill -s KILL boxdoctor-logs")
+	time.Sleep(time.Second)
+	r.down()
+	time.Sleep(8 * time.Second)
+	r.up()
+	done()
+	r.settle(g, killed, 90*time.Second)
+	r.row(g, "agent killed, then receivers down 8 s", killed)
+}
+
+// refusedConfiguration: a certificate that is not there; what is live stays and runs.
+func refusedConfiguration(t *testing.T, g *guest, file string) {
+	t.Helper()
+	const look = "sha256sum /etc/boxdoctor/logs/rsyslog.conf; systemctl show -p MainPID boxdoctor-logs"
+	before, good := g.sh(look), readText(t, file)
+	bad := strings.Replace(good, "port: 20514", "port: 20514, tls: {ca: /nowhere.pem}", 1)
+	if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if p, code := g.provision("-f", file); code != finding.ExitFailed || p.Machines[0].Totals.Failed != 1 {
+		t.Errorf("a configuration that rsyslog refuses: exit %d, %+v", code, p.Machines[0])
+	}
+	if after := g.sh(look); after != before {
+		t.Errorf("it went live, or the agent was touched: %s -> %s", before, after)
+	}
+	if err := errors.Join(os.WriteFile(file, []byte(good), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if p, code := g.provision("-f", file); code != finding.ExitOK {
+		t.Errorf("the good one again: exit %d, %+v", code, p.Machines[0])
+	}
+}

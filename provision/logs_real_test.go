@@ -1,0 +1,293 @@
+package provision
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/testkit"
+)
+
+// realAgent is the program of a log agent in PATH; without it the test is skipped.
+func realAgent(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Skipf("there is no %s in PATH: its configuration is only held against the list of its properties and the goldens", program)
+	}
+	return path
+}
+
+// sink collects what arrives on a TCP port of the loopback device.
+type sink struct {
+	net.Listener
+	mu  sync.Mutex
+	got bytes.Buffer
+}
+
+func newSink(t *testing.T) *sink {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sink{Listener: l}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_, _ = io.Copy(s, c)
+			}()
+		}
+	}()
+	return s
+}
+
+// Write notes what arrived.
+func (s *sink) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.got.Write(b)
+}
+
+func (s *sink) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.got.String()
+}
+
+func (s *sink) port() int { return s.Addr().(*net.TCPAddr).Port }
+
+// freePort is a port that nobody listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// started runs an agent until the end of the test; what it says is shown when the test fails.
+func started(t *testing.T, argv ...string) {
+	t.Helper()
+	var out bytes.Buffer
+	c := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
+	c.Stdout, c.Stderr, c.Cancel = &out, &out, func() error { return nil }
+	c.WaitDelay = 10 * time.Second
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Process.Signal(syscall.SIGTERM)
+		_ = c.Wait()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", argv[0], out.String())
+		}
+	})
+}
+
+// becomesTrue waits until something is so, at most 20 seconds.
+func becomesTrue(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	end := time.After(20 * time.Second)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-end:
+			t.Errorf("after 20 s not yet: %s", what)
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// realPlan is a role on this machine: lines of dir/app, to a file and to a TCP port.
+func realPlan(t *testing.T, agent, dir string, port int) *logPlan {
+	t.Helper()
+	text := fmt.Sprintf(`{machines: {web: {}}, logs: {agent: %s, level: INFO, max_line: 1KB, health_port: %d, buffer: {dir: %s},
+  files: [{path: %s/app/*.log, tags: {app: "q r"}}],
+  destinations: [{file: {path: %s/out/all.json}}, {tcp: {host: 127.0.0.1, port: %d}}]}}`, agent, freePort(t), dir, dir, dir, port)
+	c, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.Logs.planFor(place{config: c, machine: "web"}, facts.Guest{System: facts.Known(bookworm)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{"app", "out", agent} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// start writes the configuration, lets the agent itself accept it, and runs it.
+func (p *logPlan) start(t *testing.T, program, dir string) {
+	t.Helper()
+	config, err := p.rsyslog()
+	file, check, run := filepath.Join(dir, "rsyslog.conf"), []string{"-N1", "-f"}, []string{"-n", "-i", dir + "/pid", "-f"}
+	if p.agent == agentFluentBit {
+		config, err = p.fluentBit()
+		file, check, run = filepath.Join(dir, "fluent-bit.yaml"), []string{"--dry-run", "-c"}, []string{"-c"}
+	}
+	if err == nil {
+		err = os.WriteFile(file, []byte(config), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), program, append(check, file)...).CombinedOutput(); err != nil {
+		t.Fatalf("%s refuses its configuration: %v\n%s", program, err, out)
+	}
+	started(t, append(append([]string{program}, run...), file)...)
+}
+
+// plainRecords are records in one form: sorted keys, file names without their folder, and without the time of collection,
+// whose presence is what is told.
+func plainRecords(t *testing.T, text string) (out []string, collected int) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		var r map[string]any
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		if at, ok := r["collected"].(string); ok {
+			if _, err := time.Parse(time.RFC3339Nano, at); err != nil {
+				t.Error(err)
+			}
+			collected++
+			delete(r, "collected")
+		}
+		r["file"] = filepath.Base(fmt.Sprint(r["file"]))
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(r); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, b.String())
+	}
+	return out, collected
+}
+
+// The same lines make the same records with both agents: real programs, every oddity of the format, a line that is too
+// long in the middle, and one after it.
+func TestLogAgentsMakeTheSameRecords(t *testing.T) {
+	lines := readAll(t, "testdata/logs-lines.txt")
+	long := "2026-11-24T09:30:00.300Z | 10.0.2.15 | - | 1 | - | RUNTIME | INFO | " + strings.Repeat("long | ", 300) + "| 1\n"
+	after := "2026-11-24T09:30:00.300Z | 10.0.2.15 | - | 1 | - | RUNTIME | FATAL | after the long one | 1\n"
+	for _, agent := range []string{agentFluentBit, agentRsyslog} {
+		t.Run(agent, func(t *testing.T) {
+			program := realAgent(t, map[string]string{agentFluentBit: "fluent-bit", agentRsyslog: "rsyslogd"}[agent])
+			dir, to := t.TempDir(), newSink(t)
+			p := realPlan(t, agent, dir, to.port())
+			if err := os.WriteFile(dir+"/app/a.log", []byte(lines+long+after), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p.start(t, program, dir)
+			becomesTrue(t, "the last record is in the file and at the port", func() bool {
+				b, _ := os.ReadFile(dir + "/out/all.json")
+				return strings.Contains(string(b), "after the long one") && strings.Contains(to.text(), "after the long one")
+			})
+			file, without := plainRecords(t, readAll(t, dir+"/out/all.json"))
+			tcp, with := plainRecords(t, to.text())
+			if !slices.Equal(file, tcp) || without != 0 || with != len(tcp) {
+				t.Errorf("file and port differ, or the time of collection is wrong: %d and %d of %d\n%s\n%s", without, with, len(tcp), file, tcp)
+			}
+			testkit.Golden(t, "testdata/logs-records.golden", []byte(strings.Join(file, "")))
+		})
+	}
+}
+
+// TestWhatFollowsAnObjectInAMessage: rsyslog keeps such a message as text; Fluent Bit's decoder takes the first object
+// and drops the rest, which docs/logagent.md says.
+func TestWhatFollowsAnObjectInAMessage(t *testing.T) {
+	for agent, want := range map[string][]string{
+		agentFluentBit: {`"message":{"a":1},`, `"message":{"a":1},`},
+		agentRsyslog:   {`"message":"{\"a\":1} tail}",`, `"message":"{\"a\":1},{\"b\":2}",`},
+	} {
+		t.Run(agent, func(t *testing.T) {
+			program := realAgent(t, map[string]string{agentFluentBit: "fluent-bit", agentRsyslog: "rsyslogd"}[agent])
+			dir, to := t.TempDir(), newSink(t)
+			p := realPlan(t, agent, dir, to.port())
+			if err := os.WriteFile(dir+"/app/a.log", []byte(readAll(t, "testdata/logs-lines-after-json.txt")), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p.start(t, program, dir)
+			becomesTrue(t, "two records have arrived", func() bool { return strings.Count(to.text(), "\n") == 2 })
+			got, _ := plainRecords(t, to.text())
+			for i := range got {
+				if i >= len(want) || !strings.Contains(got[i], want[i]) {
+					t.Errorf("%s, want %s", got[i], want)
+				}
+			}
+		})
+	}
+}
+
+// Fluent Bit answers that it is well, and ends when its port is taken: --dry-run does not see that.
+func TestFluentBitHealth(t *testing.T) {
+	program, dir := realAgent(t, "fluent-bit"), t.TempDir()
+	p := realPlan(t, agentFluentBit, dir, newSink(t).port())
+	p.start(t, program, dir)
+	becomesTrue(t, "the health answer is ok", func() bool {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(p.healthPort())+"/api/v1/health", nil)
+		if err != nil {
+			return false
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode == http.StatusOK && strings.TrimSpace(string(b)) == "ok"
+	})
+}
+
+// A misspelt property is refused before it goes live, with its name.
+func TestFluentBitRefusesAMisspeltProperty(t *testing.T) {
+	program, dir := realAgent(t, "fluent-bit"), t.TempDir()
+	p := realPlan(t, agentFluentBit, dir, 9)
+	config, err := p.fluentBit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		text string
+		fine bool
+	}{{config, true}, {strings.ReplaceAll(config, "truncate_long_lines", "truncate_longlines"), false}} {
+		file := filepath.Join(dir, "fluent-bit.yaml.boxdoctor-new")
+		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", logsCheck, "sh", file, program).CombinedOutput()
+		if (err == nil) != c.fine || !c.fine && !strings.Contains(string(out), "truncate_longlines") {
+			t.Errorf("fine %v: %v\n%s", c.fine, err, out)
+		}
+	}
+}
