@@ -1,0 +1,178 @@
+package logread
+
+import (
+	"bytes"
+	"context"
+	_ "embed" // the script
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/guest"
+	"github.com/boxdoctor/boxdoctor/internal/logline"
+)
+
+//go:embed read.sh
+var readScript string
+
+// Filter says which records are wanted; what is zero asks for nothing.
+type Filter struct {
+	RequestID string
+	Level     logline.Severity
+	Type      string
+	// Since is by the host's clock.
+	Since time.Time
+	// Grep is a POSIX extended regular expression; a record is wanted if any of its lines matches.
+	Grep string
+}
+
+// Source is one log of one machine.
+type Source struct {
+	Machine string
+	Guest   guest.Runner
+	// Files are read one after the other; what is followed is the last.
+	Files []string
+	Clock Clock
+	Sudo  bool
+}
+
+// path is the log's own name.
+func (s Source) path() string { return s.Files[len(s.Files)-1] }
+
+// Entry is one line of a log.
+type Entry struct {
+	Machine, File string
+	// At is the record's time by the host's clock, never less than that of the line before it in its log.
+	At time.Time
+	// Text is the line without its end; Cut says that it was longer.
+	Text []byte
+	Cut  bool
+	// Continues says that this is no record, but goes on with the one before it.
+	Continues bool
+}
+
+// Options of reading.
+type Options struct {
+	Filter Filter
+	Follow bool
+	// Timeout bounds the reading of one log.
+	Timeout time.Duration
+}
+
+// stream is a source while it is read.
+type stream struct {
+	source  Source
+	entries chan Entry
+	// err is why the log could not be read to its end; set before entries is closed.
+	err  error
+	last time.Time
+}
+
+// buffered is how many lines of one log wait in memory.
+const buffered = 256
+
+// open begins to read a source. The goroutine ends when ctx does, or when all entries are taken.
+func open(ctx context.Context, s Source, o Options) *stream {
+	st := &stream{source: s, entries: make(chan Entry, buffered)}
+	go func() {
+		defer close(st.entries)
+		st.err = st.read(ctx, o)
+	}()
+	return st
+}
+
+// read runs the script in the guest and takes its lines. The guest keeps the session open until every line is here: a step's
+// output is not waited for once its program has ended.
+func (st *stream) read(ctx context.Context, o Options) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ack, acked := io.Pipe()
+	out, lines := io.Pipe()
+	release := context.AfterFunc(ctx, func() { _ = out.CloseWithError(ctx.Err()); _ = acked.Close() })
+	defer release()
+	done := make(chan error, 1)
+	go func() {
+		res, err := st.source.Guest.Run(ctx, st.source.command(o, ack, lines))
+		_ = lines.CloseWithError(io.EOF)
+		done <- st.explain(err, res)
+	}()
+	whole := st.take(ctx, out)
+	_ = acked.Close()
+	_ = out.CloseWithError(io.ErrClosedPipe) // a guest that goes on must not wait for a reader
+	err := <-done
+	if err == nil && !whole && ctx.Err() == nil {
+		err = errors.New("the guest stopped before the end of the log")
+	}
+	return err
+}
+
+// command is the step that reads a source.
+func (s Source) command(o Options, stdin io.Reader, stdout io.Writer) guest.Cmd {
+	mode, since := "read", "0"
+	if o.Follow {
+		mode = "follow"
+	}
+	if f := o.Filter; !f.Since.IsZero() {
+		since = strconv.FormatFloat(float64(f.Since.Add(s.Clock.Skew).UnixMilli())/1000, 'f', 3, 64)
+	}
+	argv := []string{"sh", "-c", readScript, "read-logs", mode, strconv.Itoa(int(o.Filter.Level)), o.Filter.Type, o.Filter.RequestID, since, o.Filter.Grep}
+	return guest.Cmd{Name: "read " + s.path(), Argv: append(argv, s.Files...), Stdin: stdin, Stdout: stdout, Sudo: s.Sudo, Timeout: o.Timeout, Limit: 4096}
+}
+
+// explain adds what the guest's programs printed.
+func (st *stream) explain(err error, res guest.Result) error {
+	said := string(bytes.TrimSpace(res.Stderr))
+	var exit *guest.ExitError
+	switch {
+	case err == nil && said != "":
+		return fmt.Errorf("the guest says: %.500s", said)
+	case errors.As(err, &exit) && exit.Code == 3:
+		return errors.New(said)
+	}
+	return err
+}
+
+// take turns the guest's output into entries. It says whether the end was seen.
+func (st *stream) take(ctx context.Context, out io.Reader) (whole bool) {
+	r := logline.NewReader(out, logline.MaxLine+3)
+	for {
+		line, cut, err := r.Next()
+		line = logline.TrimEnd(line)
+		if err != nil || len(line) > 0 && line[0] == 'E' {
+			return err == nil
+		}
+		if len(line) == 0 {
+			continue
+		}
+		e := st.entry(line)
+		e.Cut = cut
+		select {
+		case st.entries <- e:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// entry is one line of the output. Whether it is a record is looked at again: the guest is not trusted with that.
+func (st *stream) entry(tagged []byte) Entry {
+	e := Entry{Machine: st.source.Machine, File: st.source.path(), At: st.last, Text: bytes.Clone(tagged[1:]), Continues: true}
+	var l logline.Line
+	if tagged[0] != 'R' || l.Parse(e.Text) != nil {
+		return e
+	}
+	at, ok := l.Time()
+	if !ok {
+		return e
+	}
+	if st.source.Clock.Known() {
+		at = at.Add(-st.source.Clock.Skew)
+	}
+	if at.After(st.last) {
+		st.last = at
+	}
+	e.At, e.Continues = st.last, false
+	return e
+}
