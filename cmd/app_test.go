@@ -292,6 +292,8 @@ func TestUsageErrors(t *testing.T) {
 		{"logs --file app.log", "begins with /"},
 		{"logs -j 0", "between 1 and 64"},
 		{"logs lint", "needs a FILE"},
+		{"net --port 0", "from 1 to 65535"},
+		{"net -j 65", "between 1 and 64"},
 		{"--color rainbow", "auto, always, never"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
