@@ -357,11 +357,10 @@ func (r *logsRun) machine(e logread.Entry) string {
 
 // paint colours a record by its level.
 func (r *logsRun) paint(e logread.Entry, text string) string {
-	s, ok := e.Step()
-	level, known := logline.ParseSeverity(s.Level)
+	level, ok := e.Severity()
 	warn, _ := logline.ParseSeverity("WARN")
 	switch {
-	case !ok || !known || level < warn:
+	case !ok || level < warn:
 		return text
 	case level == warn:
 		return r.a.streams.OutPalette.Warn(text)

@@ -19,8 +19,7 @@ import (
 type local struct {
 	shell string
 	path  string
-	// skew is added to what date says.
-	sudo bool
+	sudo  bool
 }
 
 // shells are the guests that the scripts are tried in: a shell each, and one with nothing but busybox.

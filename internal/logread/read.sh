@@ -10,6 +10,8 @@ BD_MODE=$1 BD_LEVEL=$2 BD_TYPE=$3 BD_REQUEST=$4 BD_SINCE=$5 BD_RE=$6
 shift 6
 export BD_MODE BD_LEVEL BD_TYPE BD_REQUEST BD_SINCE BD_RE
 bd_block=65536
+# A record has at most so many lines; what comes after them is left out.
+export BD_MOST=250
 
 # The clock of records, for awk: seconds since 1970 of an RFC 3339 time, -1 if it is none. Days are counted once a minute of log.
 bd_clock='
@@ -39,6 +41,7 @@ BEGIN {
 	split("TRACE DEBUG INFO WARN ERROR FATAL", names, " ")
 	for (i in names) rank[names[i]] = i - 1
 	keep = !fields
+	most = ENVIRON["BD_MOST"] + 0
 }
 function begins(s,  n, at) {
 	if (s !~ /^[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[^|]* [|] /) return 0
@@ -48,7 +51,7 @@ function begins(s,  n, at) {
 }
 function wanted(  k) {
 	if (request != "" && f[5] != request) return 0
-	if (level > 0 && (f[7] in rank) && rank[f[7]] < level) return 0
+	if (level > 0 && (!(f[7] in rank) || rank[f[7]] < level)) return 0
 	if (type != "") {
 		k = f[6]
 		sub(/\[.*/, "", k)
@@ -74,7 +77,7 @@ function wanted(  k) {
 		keep = !fields || wanted()
 	}
 	if (record || !any) { held = ""; lines = 0; matched = 0 }
-	if (!keep || ++lines > 1000) next
+	if (!keep || ++lines > most) next
 	line = (record ? "R" : "C") line
 	if (found) matched = 1
 	if (!matched) {
@@ -205,22 +208,36 @@ bd_awk() {
 	if [ "$BD_MODE" = follow ] && awk -W version 2>&1 </dev/null | grep -q mawk; then awk -W interactive "$@"; else awk "$@"; fi
 }
 
+# bd_candidates is the expression for grep by which most lines can be left out at once; empty: there is none.
+bd_candidates() {
+	if [ -n "$BD_RE" ]; then
+		printf '%s' "$BD_RE"
+	elif [ -n "$BD_REQUEST" ]; then
+		printf '%s' "$BD_REQUEST" | sed 's/[.]/[.]/g; s/.*/ [|] & [|] /'
+	else
+		case $BD_LEVEL in
+			3) printf ' [|] (WARN|ERROR|FATAL) [|] ' ;;
+			4) printf ' [|] (ERROR|FATAL) [|] ' ;;
+			5) printf ' [|] FATAL [|] ' ;;
+		esac
+	fi
+}
+
 # bd_select is the filter; grep, where it is GNU's, finds candidates many times faster than awk looks at every line.
 bd_select() {
 	BD_NUMBERED=0
-	if [ "$BD_MODE" = follow ]; then bd_now=--line-buffered; else bd_now=-a; fi
-	if [ "$BD_RE$BD_REQUEST" = '' ] || [ "$(echo x | grep -a $bd_now -n -A 1 -B 1 -e x 2>/dev/null)" != 1:x ]; then
-		export BD_NUMBERED
-		bd_awk "$bd_clock$bd_filter"
-		return
-	fi
-	BD_NUMBERED=1
+	bd_now=-a
+	if [ "$BD_MODE" = follow ]; then bd_now=--line-buffered; fi
+	bd_find=$(bd_candidates)
+	if [ -n "$bd_find" ] && [ "$(echo x | grep -a $bd_now -n -A 1 -B 1 -e x 2>/dev/null)" = 1:x ]; then BD_NUMBERED=1; fi
 	export BD_NUMBERED
-	if [ -n "$BD_RE" ]; then
-		grep -a $bd_now -n -A 1000 -B 1000 -E -e "$BD_RE"
+	if [ $BD_NUMBERED = 0 ]; then
+		bd_awk "$bd_clock$bd_filter"
+	elif [ -n "$BD_RE" ]; then
+		grep -a $bd_now -n -A $BD_MOST -B $BD_MOST -E -e "$bd_find" | bd_awk "$bd_clock$bd_filter"
 	else
-		grep -a $bd_now -n -A 1000 -F -e " | $BD_REQUEST | "
-	fi | bd_awk "$bd_clock$bd_filter"
+		grep -a $bd_now -n -A $BD_MOST -E -e "$bd_find" | bd_awk "$bd_clock$bd_filter"
+	fi
 }
 
 # bd_from_start says whether there is only one file, to be read from its beginning: then the filter can have it as it is.

@@ -53,6 +53,15 @@ type Entry struct {
 	Continues bool
 }
 
+// Severity is the level of a record; ok is false if the entry is none or has none.
+func (e Entry) Severity() (s logline.Severity, ok bool) {
+	var l logline.Line
+	if e.Continues || l.Parse(e.Text) != nil {
+		return 0, false
+	}
+	return l.Severity()
+}
+
 // Options of reading.
 type Options struct {
 	Filter Filter
