@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/boxdoctor/boxdoctor/internal/engine"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 	"github.com/boxdoctor/boxdoctor/internal/logline"
 	"github.com/boxdoctor/boxdoctor/internal/logread"
@@ -137,18 +138,45 @@ func sinceTime(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, usagef("--since %q: neither a duration such as 10m or 24h nor a time such as 2026-11-24T09:30:00Z", s)
 }
 
-// logFiles are the patterns of `logs: files:` in the project's configuration. Who provisions reads more of it.
-func (a *app) logFiles() ([]string, error) {
+// declaredLogs is `logs:` of the project's configuration as far as reading needs it; who provisions reads more of it.
+type declaredLogs struct {
+	Machines map[string]struct {
+		Groups []string `yaml:"groups"`
+	} `yaml:"machines"`
+	Logs struct {
+		On    []string `yaml:"on"`
+		Files []struct {
+			Path string `yaml:"path"`
+		} `yaml:"files"`
+	} `yaml:"logs"`
+}
+
+// globs are the declared patterns.
+func (d declaredLogs) globs() []string {
+	var out []string
+	for _, f := range d.Logs.Files {
+		out = append(out, f.Path)
+	}
+	return out
+}
+
+// on says whether a machine has these logs.
+func (d declaredLogs) on(machine string) bool {
+	return len(d.Logs.On) == 0 || slices.Contains(d.Logs.On, machine) ||
+		slices.ContainsFunc(d.Machines[machine].Groups, func(g string) bool { return slices.Contains(d.Logs.On, g) })
+}
+
+// declaredLogs reads the project's configuration; without one nothing is declared.
+func (a *app) declaredLogs() (d declaredLogs, err error) {
 	dir := a.getenv("VAGRANT_CWD")
 	if dir == "" {
-		var err error
 		if dir, err = os.Getwd(); err != nil {
-			return nil, err
+			return d, err
 		}
 	}
 	name, err := findUpwards(dir, configFile)
 	if err != nil || name == "" {
-		return nil, err
+		return d, err
 	}
 	info, err := os.Stat(name)
 	if err == nil && info.Size() > configLimit {
@@ -158,33 +186,25 @@ func (a *app) logFiles() ([]string, error) {
 	if err == nil {
 		text, err = os.ReadFile(name)
 	}
-	var doc struct {
-		Logs struct {
-			Files []struct {
-				Path string `yaml:"path"`
-			} `yaml:"files"`
-		} `yaml:"logs"`
-	}
 	if err == nil {
-		err = yaml.Unmarshal(text, &doc)
+		err = yaml.Unmarshal(text, &d)
 	}
 	if err != nil {
-		return nil, usagef("%s: %v", name, err)
+		return d, usagef("%s: %v", name, err)
 	}
-	var out []string
-	for _, f := range doc.Logs.Files {
-		out = append(out, f.Path)
-	}
-	return out, validGlobs(name+": logs: files: path:", out)
+	return d, validGlobs(name+": logs: files: path:", d.globs())
 }
 
 // runLogs connects, finds the files, and reads them together.
 func (a *app) runLogs(ctx context.Context, o *logsOptions) error {
-	globs, err := o.Files, error(nil)
-	if len(globs) == 0 {
-		globs, err = a.logFiles()
+	var declared declaredLogs
+	var err error
+	if len(o.Files) == 0 {
+		if declared, err = a.declaredLogs(); err == nil {
+			o.Files = declared.globs()
+		}
 	}
-	if err == nil && len(globs) == 0 {
+	if err == nil && len(o.Files) == 0 {
 		err = usagef("it is not known which files are the application's logs").
 			withHint("Declare them in %s (logs: files: - path: /var/log/app/*.log), or: boxdoctor logs --file '/var/log/app/*.log'", configFile)
 	}
@@ -196,10 +216,13 @@ func (a *app) runLogs(ctx context.Context, o *logsOptions) error {
 	if err != nil {
 		return s.ended(err)
 	}
+	if len(o.Machines) == 0 && o.Reach.SSH == "" {
+		ms = slices.DeleteFunc(ms, func(m engine.Machine) bool { return !declared.on(m.Facts.Name) })
+	}
 	links, done := s.connect(s.Soft, ms, o.Jobs)
 	defer done()
 	r := &logsRun{session: s, o: o, out: bufio.NewWriterSize(a.streams.Out, 64<<10)}
-	sources := r.sources(s.Soft, links, globs)
+	sources := r.sources(s.Soft, links)
 	s.progress.Close()
 	problems, err := logread.Read(s.Soft, sources, r.reading(), r.emit)
 	err = errors.Join(err, r.out.Flush())
@@ -221,7 +244,7 @@ type logsRun struct {
 }
 
 // sources finds the logs of every machine and says what is not as expected.
-func (r *logsRun) sources(ctx context.Context, links []link, globs []string) []logread.Source {
+func (r *logsRun) sources(ctx context.Context, links []link) []logread.Source {
 	found := make([]logread.Found, len(links))
 	errs := make([]error, len(links))
 	var group errgroup.Group
@@ -229,7 +252,7 @@ func (r *logsRun) sources(ctx context.Context, links []link, globs []string) []l
 	for i, l := range links {
 		if l.Err == nil {
 			group.Go(func() error {
-				found[i], errs[i] = logread.Find(ctx, l.Guest, globs, r.a.now)
+				found[i], errs[i] = logread.Find(ctx, l.Guest, r.o.Files, r.a.now)
 				return nil
 			})
 		}

@@ -86,6 +86,13 @@ func TestLogs(t *testing.T) {
 	}
 	out, _ = run(0, "--type", "sql", "--format", "json")
 	validLines(t, out, "logs", 2)
+	config := "machines: {db: {groups: [app]}}\nlogs:\n  on: [app]\n  level: INFO\n  files:\n    - path: " + dir + "/*.log\n"
+	if err := os.WriteFile(filepath.Join(dir, configFile), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, _ = run(0, "--level", "warn"); !strings.HasPrefix(out, "db  2026") || strings.Count(out, "\n") != 1 {
+		t.Errorf("logs on a group only: %s", out)
+	}
 }
 
 // validLines checks documents, one a line, against a schema.

@@ -26,7 +26,7 @@ func logMB(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("BOXDOCTOR_LOGS_MB")
 	if text == "" {
-		return 200
+		return 60
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < guests {
@@ -54,11 +54,15 @@ func TestLogsOfTwentyGuests(t *testing.T) {
 	}
 	step(t, begin, "%d guests with %d MB of log in all", guests, logMB(t))
 	pattern := filepath.Join(mount, "*.log")
-	for _, c := range []struct{ what, grep, flag string }{
+	cases := []struct{ what, grep, flag string }{
 		{"one request", "req-000042 ", "--request-id=req-000042"},
 		{"one level", "[|] FATAL [|]", "--level=fatal"},
 		{"an expression", "user-(17|18) .*timeout", "--grep=user-(17|18) .*timeout"},
-	} {
+	}
+	if os.Getenv("BOXDOCTOR_LOGS_MB") == "" {
+		cases = cases[:1]
+	}
+	for _, c := range cases {
 		sequential, _, t1 := l.run("sh", "-c", fmt.Sprintf(`for g in %s; do ssh -F %s $g "grep -h -E -e '%s' %s"; done`, strings.Join(names, " "), l.config(), c.grep, pattern))
 		parallel, _, t2 := l.run("sh", "-c", fmt.Sprintf(`printf '%%s\n' %s | xargs -P 20 -I{} ssh -F %s {} "grep -h -E -e '%s' %s"`, strings.Join(names, " "), l.config(), c.grep, pattern))
 		ours, code, t3 := l.run(binary, "logs", "--ssh-config", l.config(), "--file", pattern, c.flag, "--format", "json", "-j", "20")

@@ -297,7 +297,10 @@ func TestAddresses(t *testing.T) {
 	if got := fmt.Sprint(web.targets(db), db.targets(web), far.targets(db)); got != "[192.168.56.12] [192.168.56.11] [192.168.56.12 10.9.0.2]" {
 		t.Error(got)
 	}
-	if p := noAddress(web, far); p.Verdict != NoRoute || !strings.Contains(p.Fix, "private_network") {
+	if p := noAddress(web, far); p.Verdict != NoRoute || !strings.Contains(p.Fix, "private_network") || !strings.Contains(p.Message, "10.0.2.15 is VirtualBox's NAT") {
+		t.Errorf("%+v", p)
+	}
+	if p := noAddress(far, two("x", "172.17.0.1/16")); !strings.Contains(p.Message, "another machine has 172.17.0.1 too") {
 		t.Errorf("%+v", p)
 	}
 	if p := noAddress(r.host, far); p.Verdict != ForwardsOnly {
@@ -341,6 +344,15 @@ func TestExamine(t *testing.T) {
 	}
 	if p, ok := r.Between(HostName, "web"); !ok || len(r.Machines[0].Addresses) > 0 && p.Verdict != OK {
 		t.Errorf("%v %+v", ok, p)
+	}
+}
+
+// TestWhy: two machines that are one have no address of their own, and that is the reason.
+func TestWhy(t *testing.T) {
+	g := with(t, "perl")
+	port, path := Why(t.Context(), Machine{Name: "web", Guest: g}, Machine{Name: "db", Guest: g}, 27017)
+	if port.Status != NoRoute || path.Verdict != NoRoute || port.Message == "" || port.Port != 27017 {
+		t.Errorf("%+v, %+v", port, path)
 	}
 }
 

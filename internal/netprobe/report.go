@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -108,7 +109,7 @@ func (b *builder) way(r *Report, from, to *node) {
 // noAddress is the way to a machine that has no address for others.
 func noAddress(from, to *node) Path {
 	p := Path{From: from.Name, To: to.Name, TCP: NotTried, UDP: NotTried, LatencyMS: -1, Verdict: NoRoute,
-		Message: fmt.Sprintf("%s has only the address of VirtualBox's NAT, a network of its own for each machine", to.Name),
+		Message: fmt.Sprintf("%s has no address that others could use: %s", to.Name, to.unusable()),
 		Fix:     fmt.Sprintf(`config.vm.network "private_network", ip: "192.168.56.N" for each machine in the Vagrantfile, then vagrant reload %s`, to.Name)}
 	switch {
 	case from.Name == HostName:
@@ -117,6 +118,37 @@ func noAddress(from, to *node) Path {
 		p.Verdict, p.Message, p.Fix = ForwardsOnly, "this computer and "+from.Name+" are in no network together", ""
 	}
 	return p
+}
+
+// unusable says what is wrong with the addresses that a machine has.
+func (n *node) unusable() string {
+	var nat, shared []string
+	for _, a := range n.look.Addresses {
+		if addr := a.Prefix.Addr(); natPrefix.Contains(addr) {
+			nat = append(nat, addr.String())
+		} else {
+			shared = append(shared, addr.String())
+		}
+	}
+	switch {
+	case len(shared) > 0:
+		return "another machine has " + strings.Join(shared, ", ") + " too"
+	case len(nat) > 0:
+		return strings.Join(nat, ", ") + " is VirtualBox's NAT, a network of its own for each machine"
+	}
+	return "it has none but loopback"
+}
+
+// Why tries one TCP port of a machine from another, and says what keeps it from opening; Path is the way between the two.
+func Why(ctx context.Context, from, to Machine, port int) (Port, Path) {
+	r := Examine(ctx, []Machine{from, to}, Options{Ports: []int{port}, Jobs: 2})
+	path, _ := r.Between(from.Name, to.Name)
+	for _, p := range r.Ports {
+		if p.From == from.Name && p.To == to.Name && p.Address == path.Address {
+			return p, path
+		}
+	}
+	return Port{From: from.Name, To: to.Name, Address: path.Address, Port: port, Status: path.Verdict, LatencyMS: -1, Message: path.Message, Fix: path.Fix}, path
 }
 
 // forwards tries the ports of this computer that lead to guests.
