@@ -252,7 +252,7 @@ func (r *logsRun) sources(ctx context.Context, links []link) []logread.Source {
 	for i, l := range links {
 		if l.Err == nil {
 			group.Go(func() error {
-				found[i], errs[i] = logread.Find(ctx, l.Guest, r.o.Files, r.a.now)
+				found[i], errs[i] = logread.Find(ctx, l.Guest, r.o.Files, r.reading(), r.a.now)
 				return nil
 			})
 		}
@@ -265,7 +265,7 @@ func (r *logsRun) sources(ctx context.Context, links []link) []logread.Source {
 			continue
 		}
 		r.width = max(r.width, len(l.Name))
-		out = append(out, r.logsOf(l, found[i])...)
+		out = append(out, r.logsOf(l, &found[i])...)
 	}
 	if len(links) == 0 {
 		r.unread(link{Name: "boxdoctor"}, errNoGuest)
@@ -289,26 +289,18 @@ func (r *logsRun) unread(l link, err error) {
 }
 
 // logsOf are the sources of one machine.
-func (r *logsRun) logsOf(l link, f logread.Found) []logread.Source {
+func (r *logsRun) logsOf(l link, f *logread.Found) []logread.Source {
 	if len(f.Logs) == 0 {
 		r.a.say(report.Clean(fmt.Sprintf("%s: no file is named %s", l.Name, strings.Join(f.Missing, " or "))))
 	}
 	if f.Clock.Known() {
 		r.a.say(fmt.Sprintf("%s: its clock is %s; its lines are put in order by the time of this computer", l.Name, skewText(f.Clock)))
 	}
-	filter := r.filter()
-	var out []logread.Source
-	for _, log := range f.Logs {
-		since := filter.Since
-		if !since.IsZero() {
-			since = since.Add(f.Clock.Skew - f.Clock.Slack)
-		}
-		files, skipped := log.Paths(since)
-		for _, p := range skipped {
-			r.a.say(report.Clean(fmt.Sprintf("%s: %s is not read: only .gz is", l.Name, p)))
-		}
-		out = append(out, logread.Source{Machine: l.Name, Guest: l.Guest, Files: files, Clock: f.Clock, Sudo: f.Sudo})
+	out, skipped := f.Sources(l.Name, l.Guest, r.reading().Filter)
+	for _, p := range skipped {
+		r.a.say(report.Clean(fmt.Sprintf("%s: %s is not read: only .gz is", l.Name, p)))
 	}
+	f.Close()
 	return out
 }
 

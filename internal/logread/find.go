@@ -4,9 +4,9 @@ package logread
 
 import (
 	"context"
-	_ "embed" // the scripts
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"strconv"
@@ -15,12 +15,6 @@ import (
 
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 )
-
-//go:embed find.sh
-var findScript string
-
-// findTimeout bounds the search for files in one guest.
-const findTimeout = 30 * time.Second
 
 // maxFiles is how many files of one machine are read: each takes a session, and a guest has eight.
 const maxFiles = 7
@@ -56,33 +50,108 @@ type Found struct {
 	Missing []string
 	// Sudo says that the files are only read by root.
 	Sudo bool
+	// session waits to be told which file to read; nil: there is none.
+	session *session
+}
+
+// Close ends what Find has left open in the guest and Read was not given.
+func (f *Found) Close() {
+	if f.session != nil {
+		_ = f.session.end(true)
+	}
+}
+
+// Sources are the logs as sources of one machine; f needs no Close then if there is any. Skipped are rotated files that belong to them and
+// are not read.
+func (f *Found) Sources(machine string, g guest.Runner, filter Filter) (sources []Source, skipped []string) {
+	since := filter.Since
+	if !since.IsZero() {
+		since = since.Add(f.Clock.Skew - f.Clock.Slack)
+	}
+	for _, log := range f.Logs {
+		files, not := log.Paths(since)
+		skipped = append(skipped, not...)
+		sources = append(sources, Source{Machine: machine, Guest: g, Files: files, Clock: f.Clock, Sudo: f.Sudo, session: f.session})
+		f.session = nil
+	}
+	return sources, skipped
 }
 
 // ErrTooMany means that the patterns match more files than are read from one machine.
 var ErrTooMany = errors.New("too many log files")
 
-// Find looks for the files that patterns name. Files that the login user cannot read, or not even see, are looked for as root.
-func Find(ctx context.Context, g guest.Runner, patterns []string, now func() time.Time) (Found, error) {
-	f, err := find(ctx, g, patterns, now, false)
-	if err != nil || len(f.Missing) == 0 && !slices.ContainsFunc(f.Logs, func(l Log) bool { return !l.readable }) {
+// Find looks for the files that patterns name. Files that the login user cannot read, or not even see, are looked for as root. Its
+// session stays open, so that the first log is read in it; ctx must outlive that.
+func Find(ctx context.Context, g guest.Runner, patterns []string, o Options, now func() time.Time) (Found, error) {
+	f, err := find(ctx, g, patterns, o, now, false)
+	if err == nil && len(f.Missing) == 0 && !slices.ContainsFunc(f.Logs, func(l Log) bool { return !l.readable }) {
+		return f, nil
+	}
+	if err != nil {
+		f.Close()
 		return f, err
 	}
-	root, rootErr := find(ctx, g, patterns, now, true)
+	root, rootErr := find(ctx, g, patterns, o, now, true)
+	// By sudo on a terminal standard input comes in blocks, so nothing can be told to a step that runs.
+	root.Close()
+	root.session = nil
 	if rootErr != nil { // no root: then what the user sees is what there is
 		return f, nil //nolint:nilerr // an unreadable file says so when it is read
 	}
+	f.Close()
 	return root, nil
 }
 
-func find(ctx context.Context, g guest.Runner, patterns []string, now func() time.Time, sudo bool) (Found, error) {
+func find(ctx context.Context, g guest.Runner, patterns []string, o Options, now func() time.Time, sudo bool) (Found, error) {
 	start := now()
-	res, err := g.Run(ctx, guest.Cmd{Name: "find log files", Script: findScript, Args: patterns, Sudo: sudo, Timeout: findTimeout, Limit: 1 << 20})
+	c := o.command("find log files", "?", patterns)
+	c.Sudo = sudo
+	s := begin(ctx, g, c)
+	list, heard, err := s.list(now)
 	if err != nil {
+		if stepErr := s.end(false); stepErr != nil {
+			err = stepErr
+		}
 		return Found{}, err
 	}
-	f, err := parseFound(string(res.Stdout), start, now())
-	f.Sudo = sudo
+	f, err := parseFound(list, start, heard)
+	f.Sudo, f.session = sudo, s
 	return f, err
+}
+
+// listLimit bounds a list of files, findTimeout the wait for it.
+const (
+	listLimit   = 1 << 20
+	findTimeout = 30 * time.Second
+)
+
+// list takes the list of files. Heard is when its first line came, which tells the time in the guest.
+func (s *session) list(now func() time.Time) (text string, heard time.Time, err error) {
+	late := time.AfterFunc(findTimeout, func() { _ = s.out.CloseWithError(errors.New("the list of files did not come in time")) })
+	defer late.Stop()
+	var b strings.Builder
+	for b.Len() < listLimit {
+		line, _, err := s.lines.Next()
+		if err != nil {
+			return "", heard, fmt.Errorf("the guest stopped before the end of its list: %w", noEOF(err))
+		}
+		if heard.IsZero() {
+			heard = now()
+		}
+		if string(line) == ".\n" {
+			return b.String(), heard, nil
+		}
+		_, _ = b.Write(line)
+	}
+	return "", heard, fmt.Errorf("the guest lists more than %d bytes of file names; name fewer with --file", listLimit)
+}
+
+// noEOF is an end as an error that says something.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // parseFound reads what find.sh prints. What lies between start and end is how exactly the clock is known.

@@ -141,15 +141,17 @@ func TestRotatedFiles(t *testing.T) {
 		age(zipped(t, base+".2.gz", record(day.Add(time.Hour), "r", "SQL", 2, "two")), day.Add(time.Hour))
 		age(write(t, base+".3.xz", "no text"), day.Add(time.Hour))
 		age(write(t, base+".4", record(day, "r", "SQL", 2, "too old")), day)
-		found, err := Find(t.Context(), g, []string{filepath.Join(dir, "app.log*")}, time.Now)
-		if err != nil || len(found.Logs) != 1 {
+		o := Options{Filter: Filter{Since: day.Add(30 * time.Minute)}, Timeout: time.Minute}
+		found, err := Find(t.Context(), g, []string{filepath.Join(dir, "app.log*")}, o, time.Now)
+		if err != nil || len(found.Logs) != 1 || found.Clock.Known() {
 			t.Fatalf("%+v, %v", found, err)
 		}
-		files, skipped := found.Logs[0].Paths(day.Add(30 * time.Minute))
-		if len(skipped) != 1 || !strings.HasSuffix(skipped[0], ".xz") {
-			t.Errorf("skipped %v", skipped)
+		found.Clock = Clock{} // the same machine's
+		sources, skipped := found.Sources("web", g, o.Filter)
+		if len(skipped) != 1 || !strings.HasSuffix(skipped[0], ".xz") || len(sources) != 1 || sources[0].session == nil {
+			t.Errorf("skipped %v, sources %v", skipped, sources)
 		}
-		got := texts(t, []Source{{Machine: "web", Guest: g, Files: files}}, Options{Filter: Filter{Since: day.Add(30 * time.Minute)}})
+		got := texts(t, sources, o)
 		if want := []string{"web two", "web one", "web now"}; !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -423,19 +425,53 @@ func TestParseFound(t *testing.T) {
 	}
 }
 
-// TestFindAsRoot: what the login user cannot read is looked for as root, and without root what there is stays.
+// TestFindAsRoot: what the login user cannot read is looked for as root, and without root what there is stays. No step stays open.
 func TestFindAsRoot(t *testing.T) {
+	defer goleak.VerifyNone(t)
 	for _, root := range []error{nil, errors.New("no sudo")} {
 		g := runner(func(_ context.Context, c guest.Cmd) (guest.Result, error) {
-			if c.Sudo {
-				return guest.Result{Stdout: []byte("now 1 1\nfile r 1 1 /var/log/a\n")}, root
+			switch {
+			case c.Sudo && root != nil:
+				return guest.Result{}, root
+			case c.Sudo:
+				_, _ = io.WriteString(c.Stdout, "now 1 1\nfile r 1 1 /var/log/a\n.\n")
+			default:
+				_, _ = io.WriteString(c.Stdout, "now 1 1\nnone /var/log/*\n.\n")
 			}
-			return guest.Result{Stdout: []byte("now 1 1\nnone /var/log/*\n")}, nil
+			_, err := io.Copy(io.Discard, c.Stdin) // until nobody tells any more
+			return guest.Result{}, err
 		})
-		f, err := Find(t.Context(), g, []string{"/var/log/*"}, time.Now)
+		f, err := Find(t.Context(), g, []string{"/var/log/*"}, Options{}, time.Now)
 		if err != nil || f.Sudo != (root == nil) || len(f.Logs) == 1 != (root == nil) {
 			t.Errorf("root %v: %+v, %v", root, f, err)
 		}
+		f.Close()
+	}
+}
+
+// TestFindFails: a guest that breaks off, and one that lists for ever.
+func TestFindFails(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	cut := runner(func(_ context.Context, c guest.Cmd) (guest.Result, error) {
+		_, _ = io.WriteString(c.Stdout, "now 1 1\n")
+		return guest.Result{}, nil
+	})
+	if _, err := Find(t.Context(), cut, nil, Options{}, time.Now); err == nil || !strings.Contains(err.Error(), "before the end of its list") {
+		t.Error(err)
+	}
+	lost := runner(func(context.Context, guest.Cmd) (guest.Result, error) { return guest.Result{}, guest.ErrLinkLost })
+	if _, err := Find(t.Context(), lost, nil, Options{}, time.Now); !errors.Is(err, guest.ErrLinkLost) {
+		t.Error(err)
+	}
+	endless := runner(func(_ context.Context, c guest.Cmd) (guest.Result, error) {
+		for {
+			if _, err := io.WriteString(c.Stdout, strings.Repeat("x", 1000)+"\n"); err != nil {
+				return guest.Result{}, nil
+			}
+		}
+	})
+	if _, err := Find(t.Context(), endless, nil, Options{}, time.Now); err == nil || !strings.Contains(err.Error(), "name fewer") {
+		t.Error(err)
 	}
 }
 

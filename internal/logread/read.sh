@@ -1,13 +1,53 @@
 # shellcheck shell=sh
-# Reads log files that belong together, the oldest first, and prints the records that match. Nothing in the arguments is ever
-# part of a command: awk gets them by its environment, grep as an argument.
-#   $1 read or follow · $2 least level, 0 to 5 · $3 type · $4 request · $5 since, in seconds since 1970, 0: from the beginning
-#   $6 extended regular expression · $7… files; follow goes on with the last
-# Every line of the output begins with R (a record), C (a line that goes on with it) or, after the last, E. Standard input is
-# open as long as somebody reads: when it ends, so does this.
-exec 4<&0 </dev/null
-BD_MODE=$1 BD_LEVEL=$2 BD_TYPE=$3 BD_REQUEST=$4 BD_SINCE=$5 BD_RE=$6
+# Finds log files, or reads some that belong together, the oldest first, and prints the records that match. Nothing in the
+# arguments is ever part of a command: awk gets them by its environment, grep as an argument, names are expanded as names.
+#   $1 read or follow · $2 least level, 0 to 5 · $3 type · $4 request · $5 extended regular expression
+#   $6 since, in seconds since 1970, 0: from the beginning; then $7… are files, and follow goes on with the last
+#   $6 ?: $7… are patterns of files to list; then since and the files to read come by standard input, one a line, and a dot
+# A list is "now SECONDS NANOSECONDS", "file READABLE MTIME SIZE PATH", "part …" for a rotated one of the file before it,
+# "none PATTERN", and a dot. Of what is read every line begins with R (a record), C (a line that goes on with it) or, after the
+# last, E. Standard input is open as long as somebody reads: when it ends, so does this.
+BD_MODE=$1 BD_LEVEL=$2 BD_TYPE=$3 BD_REQUEST=$4 BD_RE=$5 BD_SINCE=$6
 shift 6
+
+# bd_list PATTERN… lists the files.
+bd_list() (
+	printf 'now %s\n' "$(date '+%s %N')"
+	IFS=
+	for bd_pattern; do
+		bd_n=0
+		# shellcheck disable=SC2086 # names are wanted, and with an empty IFS nothing is split
+		for bd_f in $bd_pattern; do
+			if [ ! -f "$bd_f" ] || [ "$bd_n" -ge 1000 ]; then continue; fi
+			bd_n=$((bd_n + 1))
+			bd_one file "$bd_f"
+			for bd_s in "$bd_f".[0-9]* "$bd_f"-[0-9]*; do
+				if [ -f "$bd_s" ]; then bd_one part "$bd_s"; fi
+			done
+		done
+		if [ "$bd_n" = 0 ]; then printf 'none %s\n' "$bd_pattern"; fi
+	done
+	echo .
+)
+
+bd_nl='
+'
+# bd_one KIND PATH lists one file; a name of several lines is left out.
+bd_one() {
+	case $2 in *"$bd_nl"*) return ;; esac
+	bd_r=-
+	if [ -r "$2" ]; then bd_r=r; fi
+	printf '%s %s %s %s\n' "$1" "$bd_r" "$(stat -L -c '%Y %s' -- "$2")" "$2"
+}
+
+if [ "$BD_SINCE" = '?' ]; then
+	bd_list "$@"
+	IFS= read -r BD_SINCE || exit 0
+	set --
+	while IFS= read -r bd_f && [ "$bd_f" != . ]; do set -- "$@" "$bd_f"; done
+	if [ "$bd_f" != . ]; then exit 0; fi
+fi
+exec 4<&0 </dev/null
 export BD_MODE BD_LEVEL BD_TYPE BD_REQUEST BD_SINCE BD_RE
 bd_block=65536
 # A record has at most so many lines; what comes after them is left out.

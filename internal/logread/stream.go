@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/boxdoctor/boxdoctor/internal/guest"
@@ -36,6 +37,8 @@ type Source struct {
 	Files []string
 	Clock Clock
 	Sudo  bool
+	// session is one that waits for the names; nil: a new one is begun.
+	session *session
 }
 
 // path is the log's own name.
@@ -92,46 +95,94 @@ func open(ctx context.Context, s Source, o Options) *stream {
 	return st
 }
 
-// read runs the script in the guest and takes its lines. The guest keeps the session open until every line is here: a step's
-// output is not waited for once its program has ended.
+// read has the log read in the guest and takes its lines.
 func (st *stream) read(ctx context.Context, o Options) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ack, acked := io.Pipe()
-	out, lines := io.Pipe()
-	release := context.AfterFunc(ctx, func() { _ = out.CloseWithError(ctx.Err()); _ = acked.Close() })
-	defer release()
-	done := make(chan error, 1)
-	go func() {
-		res, err := st.source.Guest.Run(ctx, st.source.command(o, ack, lines))
-		_ = lines.CloseWithError(io.EOF)
-		done <- st.explain(err, res)
-	}()
-	whole := st.take(ctx, out)
-	_ = acked.Close()
-	_ = out.CloseWithError(io.ErrClosedPipe) // a guest that goes on must not wait for a reader
-	err := <-done
+	s := st.source.session
+	if s == nil {
+		c := o.command("read "+st.source.path(), o.since(st.source.Clock), st.source.Files)
+		c.Sudo = st.source.Sudo
+		s = begin(ctx, st.source.Guest, c)
+	} else {
+		s.tell(append([]string{o.since(st.source.Clock)}, st.source.Files...))
+	}
+	whole := st.take(ctx, s.lines)
+	err := s.end(whole)
 	if err == nil && !whole && ctx.Err() == nil {
 		err = errors.New("the guest stopped before the end of the log")
 	}
 	return err
 }
 
-// command is the step that reads a source.
-func (s Source) command(o Options, stdin io.Reader, stdout io.Writer) guest.Cmd {
-	mode, since := "read", "0"
+// session is a running step that reads logs. The guest keeps it open until every line is here: a step's output is not waited for once
+// its program has ended.
+type session struct {
+	out     *io.PipeReader
+	lines   *logline.Reader
+	told    *io.PipeWriter
+	done    chan error
+	release func() bool
+	cancel  context.CancelFunc
+}
+
+// begin starts a step. It ends with ctx at the latest; end must be called.
+func begin(ctx context.Context, g guest.Runner, c guest.Cmd) *session {
+	ctx, cancel := context.WithCancel(ctx)
+	stdin, told := io.Pipe()
+	out, stdout := io.Pipe()
+	s := &session{out: out, lines: logline.NewReader(out, logline.MaxLine+3), told: told, done: make(chan error, 1), cancel: cancel}
+	s.release = context.AfterFunc(ctx, func() { _ = out.CloseWithError(ctx.Err()); _ = told.Close() })
+	c.Stdin, c.Stdout = stdin, stdout
+	go func() {
+		res, err := g.Run(ctx, c)
+		_ = stdout.Close()
+		_ = stdin.Close() // nobody reads what is still told
+		s.done <- explain(err, res)
+	}()
+	return s
+}
+
+// tell gives the guest lines and a dot.
+func (s *session) tell(lines []string) {
+	_, _ = io.WriteString(s.told, strings.Join(lines, "\n")+"\n.\n") // an end is seen by who reads
+}
+
+// end ends the step: by itself where it has done its work, else by force.
+func (s *session) end(whole bool) error {
+	_ = s.told.Close()
+	_ = s.out.CloseWithError(io.ErrClosedPipe) // a guest that goes on must not wait for a reader
+	if !whole {
+		late := time.AfterFunc(endPatience, s.cancel)
+		defer late.Stop()
+	}
+	err := <-s.done
+	s.release()
+	s.cancel()
+	return err
+}
+
+// endPatience is how long a step that has stopped talking may take to end by itself, which tells why.
+const endPatience = 5 * time.Second
+
+// command is a step that finds (since ?) or reads.
+func (o Options) command(name, since string, files []string) guest.Cmd {
+	mode := "read"
 	if o.Follow {
 		mode = "follow"
 	}
-	if f := o.Filter; !f.Since.IsZero() {
-		since = strconv.FormatFloat(float64(f.Since.Add(s.Clock.Skew).UnixMilli())/1000, 'f', 3, 64)
+	argv := []string{"sh", "-c", readScript, "read-logs", mode, strconv.Itoa(int(o.Filter.Level)), o.Filter.Type, o.Filter.RequestID, o.Filter.Grep, since}
+	return guest.Cmd{Name: name, Argv: append(argv, files...), Timeout: o.Timeout, Limit: 4096}
+}
+
+// since is the beginning by the guest's clock, as the script wants it.
+func (o Options) since(c Clock) string {
+	if o.Filter.Since.IsZero() {
+		return "0"
 	}
-	argv := []string{"sh", "-c", readScript, "read-logs", mode, strconv.Itoa(int(o.Filter.Level)), o.Filter.Type, o.Filter.RequestID, since, o.Filter.Grep}
-	return guest.Cmd{Name: "read " + s.path(), Argv: append(argv, s.Files...), Stdin: stdin, Stdout: stdout, Sudo: s.Sudo, Timeout: o.Timeout, Limit: 4096}
+	return strconv.FormatFloat(float64(o.Filter.Since.Add(c.Skew).UnixMilli())/1000, 'f', 3, 64)
 }
 
 // explain adds what the guest's programs printed.
-func (st *stream) explain(err error, res guest.Result) error {
+func explain(err error, res guest.Result) error {
 	said := string(bytes.TrimSpace(res.Stderr))
 	var exit *guest.ExitError
 	switch {
@@ -144,8 +195,7 @@ func (st *stream) explain(err error, res guest.Result) error {
 }
 
 // take turns the guest's output into entries. It says whether the end was seen.
-func (st *stream) take(ctx context.Context, out io.Reader) (whole bool) {
-	r := logline.NewReader(out, logline.MaxLine+3)
+func (st *stream) take(ctx context.Context, r *logline.Reader) (whole bool) {
 	for {
 		line, cut, err := r.Next()
 		line = logline.TrimEnd(line)
