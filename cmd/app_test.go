@@ -286,6 +286,15 @@ func TestUsageErrors(t *testing.T) {
 		{"fix --packages " + dir, "no package file"},
 		{"fix --packages " + dir + "/none", "--packages: "},
 		{"fix --skip mount", "unknown flag: --skip"},
+		{"logs --level WARNING", "Did you mean WARN?"},
+		{"logs --type HTPT", "Did you mean HTTP?"},
+		{"logs --since yesterday", "neither a duration"},
+		{"logs --request-id a|b", "letters, digits"},
+		{"logs --file app.log", "begins with /"},
+		{"logs -j 0", "between 1 and 64"},
+		{"logs lint", "needs a FILE"},
+		{"net --port 0", "from 1 to 65535"},
+		{"net -j 65", "between 1 and 64"},
 		{"--color rainbow", "auto, always, never"},
 	} {
 		t.Run(c.args, func(t *testing.T) {

@@ -48,7 +48,7 @@ type session struct {
 	jobs map[string]string
 }
 
-// begin opens the log and starts to listen for Ctrl-C. stops are what each one says, given what happens now.
+// begin opens the log and starts to listen for Ctrl-C. stops are what each one says, given what happens now; nil: nothing.
 func (a *app) begin(ctx context.Context, command string, verbose int, stops ...func(now, look string) string) *session {
 	if a.log == nil {
 		log, err := openLog(a.getenv, command, a.now())
@@ -61,6 +61,10 @@ func (a *app) begin(ctx context.Context, command string, verbose int, stops ...f
 		said: map[string]string{}, jobs: map[string]string{}}
 	var told []func()
 	for _, text := range stops {
+		if text == nil {
+			told = append(told, nil)
+			continue
+		}
 		told = append(told, func() { s.a.say(text(s.progress.Current(), s.looks())) })
 	}
 	s.Interrupts = watch(ctx, a.signals, told...)

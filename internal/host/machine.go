@@ -113,6 +113,9 @@ func (ob *observer) examine(ctx context.Context, m machineDir) Machine {
 	if p, command := notRunning(m.Name, state.vm); p != nil {
 		return out.refuse(ClassNotRunning, command, p)
 	}
+	for _, f := range state.vm.Forwards {
+		out.Forwards = append(out.Forwards, Forward{f.Proto, f.HostIP, f.HostPort, f.GuestPort})
+	}
 	f, ok := sshForward(state.vm.Forwards)
 	if !ok {
 		return out.refuse(ClassConfig, "boxdoctor check --ssh "+ob.user()+"@ADDRESS:PORT -i KEY", fmt.Errorf(

@@ -63,6 +63,8 @@ type Machine struct {
 	Host facts.Host
 	// ActionLock is the file that Vagrant locks while it works on the machine; empty for guests given by address.
 	ActionLock string
+	// Forwards are the NAT port forwards of its VM.
+	Forwards []Forward
 	// SSH is how to reach it; meaningful when Problem is nil.
 	SSH sshguest.Config
 	// Problem is why it cannot be reached at all (named but not running, no forward, no such name), or nil.
@@ -71,4 +73,10 @@ type Machine struct {
 	Class string
 	// Command is the exact next command for Problem.
 	Command string
+}
+
+// Forward is one NAT port forward: a port of this computer that leads to one of a VM.
+type Forward struct {
+	Proto, HostIP       string
+	HostPort, GuestPort int
 }

@@ -55,6 +55,7 @@ func init() {
 		missing[f] = &Error{f, "the line ends here; a record has nine fields separated by ' | '"}
 		badSeparator[f] = &Error{f, "the pipe that ends it is not ' | ' (a space, a pipe, a space); only Message may hold pipes"}
 	}
+	missing[DateTime] = &Error{DateTime, "no record: the line has none of the eight ' | ' (a line of a stack trace? it belongs into the message, with \\n)"}
 	badSeparator[Code] = &Error{Code, "the last pipe of the line is not ' | ' (a space, a pipe, a space); Code holds no pipe"}
 }
 
@@ -63,6 +64,9 @@ func (l *Line) Parse(line []byte) error {
 	rest := TrimEnd(line)
 	for f := DateTime; f < Message; f++ {
 		i := bytes.IndexByte(rest, '|')
+		if i < 0 && f == DateTime {
+			return missing[DateTime]
+		}
 		if i < 0 {
 			return missing[f+1]
 		}
@@ -194,3 +198,6 @@ func only(b []byte, allowed *[256]bool) bool {
 	}
 	return true
 }
+
+// IsToken says whether a text can be a RequestID.
+func IsToken(text string) bool { return text != "" && only([]byte(text), tokenBytes) }

@@ -25,8 +25,8 @@ func TestParse(t *testing.T) {
 		{"empty code", head + " | hello | ", "hello", "", ""},
 		{"empty code whose space was cut off", head + " | hello |", "hello", "", ""},
 		{"empty message and code", head + " |  | ", "", "", ""},
-		{"nothing", "", "", "", "ServerIP: the line ends here"},
-		{"stack trace", "\tat shop.Cart.total(Cart.java:17)", "", "", "ServerIP: the line ends here"},
+		{"nothing", "", "", "", "DateTime: no record"},
+		{"stack trace", "\tat shop.Cart.total(Cart.java:17)", "", "", "DateTime: no record"},
 		{"no message", head, "", "", "Message: the line ends here"},
 		{"no code", head + " | hello", "", "", "Code: the line ends here"},
 		{"pipe in code", head + " | hello | a|b", "", "", "Code: the last pipe"},
@@ -321,5 +321,23 @@ func BenchmarkAppend(b *testing.B) {
 		if buf, err = r.Append(buf[:0]); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestReader(t *testing.T) {
+	long := strings.Repeat("x", 40)
+	r := NewReader(strings.NewReader("a\n"+long+"\nb\r\n\nlast"), 20)
+	var got []string
+	for {
+		line, cut, err := r.Next()
+		if err != nil {
+			got = append(got, err.Error())
+			break
+		}
+		got = append(got, fmt.Sprintf("%q %v", line, cut))
+	}
+	want := []string{`"a\n" false`, fmt.Sprintf("%q true", long[:20]), `"b\r\n" false`, `"\n" false`, `"last" false`, "EOF"}
+	if strings.Join(got, "|") != strings.Join(want, "|") {
+		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }

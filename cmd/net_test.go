@@ -1,0 +1,65 @@
+package cmd
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/netprobe"
+	"github.com/boxdoctor/boxdoctor/internal/term"
+)
+
+// TestNetJSON: two machines behind real SSH servers, which are this computer itself, and one that is off.
+func TestNetJSON(t *testing.T) {
+	tr := fleet(t, "web")
+	tr.run(t, finding.ExitUnexamined, "net", "web", "off", "--format", "json")
+	validLines(t, strings.ReplaceAll(tr.out.String(), "\n", ""), "net", 1)
+	if !strings.Contains(tr.out.String(), "machine off is powered off") {
+		t.Error("it is not said why a machine is missing")
+	}
+}
+
+func TestNetText(t *testing.T) {
+	addr := netip.MustParseAddr("192.168.56.12")
+	r := netprobe.Report{
+		Machines: []netprobe.MachineReport{{Name: "gone", Problem: "no answer", Command: "vagrant up gone"}},
+		Paths: []netprobe.Path{
+			{From: "web", To: "db", Address: addr, TCP: netprobe.OK, LatencyMS: 0.42, UDP: netprobe.Lossy, Echo: netprobe.Echo{Sent: 100, Received: 93, MeanMS: 0.5, Reordered: 2}, Verdict: netprobe.Lossy,
+				Message: "of 100 datagrams 7 did not come back", Advice: "TCP: of UDP 7% is lost"},
+			{From: "db", To: "web", TCP: netprobe.NotTried, UDP: netprobe.NotTried, Verdict: netprobe.NoRoute, LatencyMS: -1, Message: "no network", Fix: "vagrant reload web"},
+			{From: "(host)", To: "web", TCP: netprobe.NotTried, UDP: netprobe.NotTried, Verdict: netprobe.ForwardsOnly, LatencyMS: -1},
+		},
+		Ports:    []netprobe.Port{{From: "web", To: "db", Address: addr, Port: 27017, Status: netprobe.WrongInterface, Message: "listens on 127.0.0.1 only", Fix: "bindIp"}},
+		Forwards: []netprobe.ForwardReport{{Forward: netprobe.Forward{Proto: "tcp", Port: 8080, GuestPort: 80}, To: "web", Status: netprobe.OK}},
+	}
+	got := netText(r, 80, term.NewPalette(false))
+	want := `gone   not tried
+  why     no answer
+  run     vagrant up gone
+FROM    TO   ADDRESS              TCP              UDP
+web     db   192.168.56.12        ok 0.4 ms        93 of 100, 0.5 ms, 2 out of order
+db      web  -                    no route         -
+(host)  web  -                    forwards only    -
+web     db   192.168.56.12:27017  wrong interface  
+
+FORWARDED  TO   PORT  STATUS
+tcp 8080   web  80    ok
+
+WARN  web to db
+  seen    of 100 datagrams 7 did not come back
+
+FAIL  db to web
+  seen    no network
+  do      vagrant reload web
+
+FAIL  web to db:27017
+  seen    listens on 127.0.0.1 only
+  do      bindIp
+
+3 ways tried, 3 faults; use TCP on 1 of them, UDP loses there
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

@@ -1,0 +1,162 @@
+//go:build acceptance
+
+package acceptance
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// guests is how many machines the logs are spread over.
+const guests = 20
+
+// logMB is how much log there is in all: BOXDOCTOR_LOGS_MB, else little enough for every run.
+func logMB(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("BOXDOCTOR_LOGS_MB")
+	if text == "" {
+		return 60
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < guests {
+		t.Fatalf("BOXDOCTOR_LOGS_MB=%s", text)
+	}
+	return n
+}
+
+// TestLogsOfTwentyGuests: one request and one level across twenty guests, each behind a real sshd, beside `ssh guest grep` in the same run:
+// the same lines, in the order of time, in bounded memory. With BOXDOCTOR_LOGS_MB=2048 it is the benchmark of docs/logs.md.
+func TestLogsOfTwentyGuests(t *testing.T) {
+	l := newNetlab(t)
+	mount := filepath.Join(l.dir, "app")
+	if err := os.Mkdir(mount, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	var names []string
+	for i := range guests {
+		name := fmt.Sprintf("g%02d", i)
+		own := filepath.Join(l.dir, name)
+		writeLog(t, own, i, logMB(t)<<20/guests)
+		l.guest(name, fmt.Sprintf("10.78.1.%d", 100+i), "mount --bind "+own+" "+mount)
+		names = append(names, name)
+	}
+	step(t, begin, "%d guests with %d MB of log in all", guests, logMB(t))
+	pattern := filepath.Join(mount, "*.log")
+	cases := []struct{ what, grep, flag string }{
+		{"one request", "req-000042 ", "--request-id=req-000042"},
+		{"one level", "[|] FATAL [|]", "--level=fatal"},
+		{"an expression", "user-(17|18) .*timeout", "--grep=user-(17|18) .*timeout"},
+	}
+	if os.Getenv("BOXDOCTOR_LOGS_MB") == "" {
+		cases = cases[:1]
+	}
+	for _, c := range cases {
+		sequential, _, t1 := l.run("sh", "-c", fmt.Sprintf(`for g in %s; do ssh -F %s $g "grep -h -E -e '%s' %s"; done`, strings.Join(names, " "), l.config(), c.grep, pattern))
+		parallel, _, t2 := l.run("sh", "-c", fmt.Sprintf(`printf '%%s\n' %s | xargs -P 20 -I{} ssh -F %s {} "grep -h -E -e '%s' %s"`, strings.Join(names, " "), l.config(), c.grep, pattern))
+		ours, code, t3 := l.run(binary, "logs", "--ssh-config", l.config(), "--file", pattern, c.flag, "--format", "json", "-j", "20")
+		n := strings.Count(sequential, "\n")
+		if code != 0 || n == 0 || strings.Count(ours, "\n") != n || strings.Count(parallel, "\n") != n {
+			t.Errorf("%s: grep finds %d and %d lines, boxdoctor %d, exit %d", c.what, n, strings.Count(parallel, "\n"), strings.Count(ours, "\n"), code)
+		}
+		inOrder(t, ours)
+		t.Logf("        %-14s %6d lines   ssh grep, one guest after the other %.2fs   all at once %.2fs   boxdoctor logs, in the order of time %.2fs", c.what, n, t1.Seconds(), t2.Seconds(), t3.Seconds())
+	}
+	l.all(pattern)
+	if left := l.in("g00", "ps -e -o args | grep -c '[r]ead-logs' || true"); strings.TrimSpace(left) != "0" {
+		t.Errorf("%s readers stay behind", left)
+	}
+}
+
+// all reads everything and looks at the memory that it takes.
+func (l *netlab) all(pattern string) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(l.t.Context(), 10*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, "ip", "netns", "exec", l.ns(hostNS), binary, "logs", "--ssh-config", l.config(), "--file", pattern, "-j", "20")
+	c.Env = append(os.Environ(), "BOXDOCTOR_STATE_HOME="+filepath.Join(l.dir, "state"), "HOME="+l.dir)
+	var n bytesAndLines
+	c.Stdout = &n
+	begin := time.Now()
+	if err := c.Run(); err != nil {
+		l.t.Fatal(err)
+	}
+	mb := c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss >> 10 // ip becomes boxdoctor
+	l.t.Logf("        everything     %d lines, %d MB in %.2fs, at most %d MB of memory", n.lines, n.bytes>>20, time.Since(begin).Seconds(), mb)
+	if mb > 600 || n.lines == 0 {
+		l.t.Errorf("%d MB of memory for %d MB of log", mb, logMB(l.t))
+	}
+}
+
+// bytesAndLines counts what is written.
+type bytesAndLines struct{ bytes, lines int }
+
+// Write counts.
+func (n *bytesAndLines) Write(b []byte) (int, error) {
+	n.bytes, n.lines = n.bytes+len(b), n.lines+bytes.Count(b, []byte{'\n'})
+	return len(b), nil
+}
+
+// writeLog makes a log of about so many bytes. Requests pass through all guests, a millisecond apart.
+func writeLog(t *testing.T, dir string, guest, size int) {
+	t.Helper()
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(dir, "app.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	start := time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC).Add(time.Duration(guest) * time.Millisecond)
+	types := []string{"RUNTIME", "HTTP[Method=GET Url=/orders/17]", "REST[Url=http://10.0.2.16/stock RunTime=41]", "SQL[RunTime=3.2]"}
+	levels := []string{"DEBUG", "INFO", "INFO", "INFO", "WARN", "INFO", "INFO", "INFO", "INFO", "ERROR"}
+	var b []byte
+	for n, written := 0, 0; written < size; n++ {
+		level, text := levels[n%len(levels)], "done"
+		if n%5000 == 4999 {
+			level = "FATAL"
+		}
+		if n%1000 == 17 {
+			text = "timeout"
+		}
+		b = start.Add(time.Duration(n)*25*time.Millisecond).AppendFormat(b[:0], "2006-01-02T15:04:05.000Z")
+		b = fmt.Appendf(b, ` | 10.0.2.15 | 192.168.56.1 | 4711 | req-%06d | %s | %s | {"Sql":"select 'a' || name from orders where id = ?","user":"user-%d ","what":"%s"} | 0`+"\n", n/8, types[n%4], level, n%50, text)
+		written += len(b)
+		if _, err := w.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inOrder wants the records in the order of time.
+func inOrder(t *testing.T, out string) {
+	t.Helper()
+	var times []string
+	for line := range strings.Lines(out) {
+		_, rest, _ := strings.Cut(line, `"at":"`)
+		at, _, _ := strings.Cut(rest, `Z"`)
+		whole, fraction, _ := strings.Cut(at, ".")
+		times = append(times, fmt.Sprintf("%s.%-9s", whole, fraction))
+	}
+	if !slices.IsSorted(times) {
+		t.Error("the records are not in the order of time")
+	}
+}
