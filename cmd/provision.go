@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -42,6 +43,7 @@ type provisionOptions struct {
 	Check, Diff bool
 	Tags, Limit []string
 	Allow       []string
+	Packages    string
 }
 
 const provisionLong = `Brings machines to the state that .boxdoctor.yaml declares: packages, files, users, services. Everything is observed in one
@@ -74,6 +76,7 @@ func newProvisionCmd(a *app, run func(context.Context, *provisionOptions) error)
 	fs.StringSliceVar(&o.Tags, "tags", nil, "only resources with one of these `TAG`s[,…]; repeatable")
 	fs.StringSliceVar(&o.Limit, "limit", nil, "only machines of these names or groups, `NAME`[,…]; repeatable")
 	fs.StringArrayVar(&o.Allow, "allow", nil, "let this project read `env:NAME|file:PATH` from now on; repeatable")
+	fs.StringVar(&o.Packages, "packages", "", "install MongoDB from the packages in `DIR`, for guests without a network")
 	fs.IntVarP(&o.Jobs, "jobs", "j", defaultJobs, "work on `N` machines at once")
 	fs.StringVar(&o.Format, "format", report.FormatText, "write the report as `FORMAT` (text, json)")
 	fs.CountVarP(&o.Verbose, "verbose", "v", "also show what is as declared; -vv: also every step, on stderr")
@@ -110,11 +113,15 @@ func (a *app) runProvision(ctx context.Context, o *provisionOptions) error {
 	if err != nil {
 		return s.ended(err)
 	}
-	targets, err := o.targets(c, ms, provision.Input{Dir: filepath.Dir(path), Secrets: secrets, Tags: o.Tags, Fetch: fetchKey(s.Soft)})
+	in := s.provisionInput(o, path, secrets)
+	targets, err := o.targets(c, ms, in)
 	if err != nil {
 		return s.ended(err)
 	}
 	po, err := s.provisionOptions(o, secrets)
+	if err == nil {
+		po.Stages, err = c.Stages(in)
+	}
 	if err != nil {
 		return s.ended(err)
 	}
@@ -124,6 +131,22 @@ func (a *app) runProvision(ctx context.Context, o *provisionOptions) error {
 		return err
 	}
 	return withCode(r.ExitCode)
+}
+
+// provisionInput is what the configuration is resolved with.
+func (s *session) provisionInput(o *provisionOptions, path string, secrets *provision.Secrets) provision.Input {
+	in := provision.Input{Dir: filepath.Dir(path), Secrets: secrets, Tags: o.Tags, Fetch: fetch(s.Soft, keyLimit), Index: fetch(s.Soft, indexLimit),
+		Vault: s.a.vault(path, secrets, o.Check)}
+	if o.Packages != "" {
+		in.Packages, _ = filepath.Abs(o.Packages) // without a current folder, as it was given
+	}
+	return in
+}
+
+// vault keeps what is generated for one project, by the path of its configuration.
+func (a *app) vault(path string, secrets *provision.Secrets, check bool) *provision.Vault {
+	sum := sha256.Sum256([]byte(path))
+	return &provision.Vault{Dir: filepath.Join(stateDir(a.getenv), "vault", hex.EncodeToString(sum[:8])), Check: check, Known: secrets.Hide}
 }
 
 // find is the configuration's path: --file, or the nearest .boxdoctor.yaml upwards.
@@ -357,11 +380,14 @@ func recap(b *strings.Builder, r provision.Report) {
 	}
 }
 
-// keyLimit bounds a key that is downloaded.
-const keyLimit = 1 << 20
+// Bounds of what is downloaded: a key, a list of packages.
+const (
+	keyLimit   = 1 << 20
+	indexLimit = 32 << 20
+)
 
-// fetchKey downloads the key of a repository; its fingerprint is checked by whoever asked.
-func fetchKey(ctx context.Context) func(string) ([]byte, error) {
+// fetch downloads the key of a repository, whose fingerprint is checked by whoever asked, or a list of packages.
+func fetch(ctx context.Context, limit int64) func(string) ([]byte, error) {
 	return func(url string) ([]byte, error) {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
@@ -377,6 +403,6 @@ func fetchKey(ctx context.Context) func(string) ([]byte, error) {
 		if resp.StatusCode != http.StatusOK {
 			return nil, fmt.Errorf("%s answered %s", url, resp.Status)
 		}
-		return io.ReadAll(io.LimitReader(resp.Body, keyLimit))
+		return io.ReadAll(io.LimitReader(resp.Body, limit))
 	}
 }

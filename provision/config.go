@@ -24,6 +24,7 @@ type Config struct {
 	Vars       map[string]string      `yaml:"vars"`
 	Resources  []Entry                `yaml:"resources"`
 	Supervisor *SupervisorSpec        `yaml:"supervisor"`
+	Mongo      *MongoSpec             `yaml:"mongo"`
 	// Waivers belong to `boxdoctor check` and are read there.
 	Waivers any `yaml:"waivers"`
 }
@@ -199,6 +200,12 @@ type Input struct {
 	Tags []string
 	// Fetch brings a key of a repository by its URL.
 	Fetch func(url string) ([]byte, error)
+	// Index brings a list of packages by its URL; nil: nobody can look from here.
+	Index func(url string) ([]byte, error)
+	// Packages is a folder of packages that takes the place of repositories (--packages).
+	Packages string
+	// Vault keeps what is generated for the project.
+	Vault *Vault
 }
 
 // For is the plan of one machine. What does not depend on the guest is refused here, before any guest is asked.

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
@@ -32,6 +33,9 @@ func (c *Config) roles() []role {
 	if c.Supervisor != nil {
 		out = append(out, c.Supervisor)
 	}
+	if c.Mongo != nil {
+		out = append(out, c.Mongo)
+	}
 	return out
 }
 
@@ -40,4 +44,30 @@ func (c *Config) rolesOf(machine string, tags []string) []role {
 	return slices.DeleteFunc(c.roles(), func(r role) bool {
 		return !applies(r.where(), machine, c.Machines[machine].Groups) || !tagged([]string{r.name()}, tags)
 	})
+}
+
+// staged is a role that also works across machines.
+type staged interface {
+	stage(Input) (Stage, error)
+}
+
+// Stages are those of the declared roles, under the tags that were asked for.
+func (c *Config) Stages(in Input) ([]Stage, error) {
+	var out []Stage
+	for _, r := range c.roles() {
+		across, ok := r.(staged)
+		if !ok || !tagged([]string{r.name()}, in.Tags) {
+			continue
+		}
+		err := r.validate()
+		var s Stage
+		if err == nil {
+			s, err = across.stage(in)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.name(), err)
+		}
+		out = append(out, s)
+	}
+	return out, nil
 }

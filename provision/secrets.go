@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // ErrConsent means that a project wants to read something of the user's that the user has not allowed.
@@ -23,6 +24,17 @@ type Secrets struct {
 	Allowed []string
 	// Values are all secrets that were read, for masking.
 	Values []string
+
+	mu sync.Mutex // of Values: machines are planned at the same time
+}
+
+// Hide adds a value to what is masked.
+func (s *Secrets) Hide(value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.Values, value) {
+		s.Values = append(s.Values, value)
+	}
 }
 
 var reference = regexp.MustCompile(`\$\{(env|file):([^}\n]+)\}`)
@@ -62,7 +74,7 @@ func (s *Secrets) resolve(ref string) (string, error) {
 	if value == "" {
 		return "", fmt.Errorf("${%s} is empty: nothing would be protected by it", ref)
 	}
-	s.Values = append(s.Values, value)
+	s.Hide(value)
 	return value, nil
 }
 
@@ -90,7 +102,9 @@ func (s *Secrets) local(dir, name string) (string, error) {
 
 // Mask hides every secret that was read.
 func (s *Secrets) Mask(text string) string {
+	s.mu.Lock()
 	values := slices.Clone(s.Values)
+	s.mu.Unlock()
 	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
 	for _, v := range values {
 		text = strings.ReplaceAll(text, v, "********")
