@@ -199,7 +199,7 @@ func (o *provisionOptions) targets(c *provision.Config, ms []engine.Machine, in 
 		if err != nil {
 			return nil, usagef("%s: %v", name, err)
 		}
-		out = append(out, provision.Machine{Name: name, Plan: plan, Dial: m.Dial})
+		out = append(out, provision.Machine{Name: name, Plan: plan, Dial: m.Dial, Facts: c.Facts(name, in.Tags)})
 	}
 	if len(out) == 0 {
 		return nil, usagef("no machine is left to work on").

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/knowledge"
 	"github.com/boxdoctor/boxdoctor/internal/nearest"
 	"github.com/boxdoctor/boxdoctor/internal/replset"
@@ -99,6 +100,8 @@ const (
 )
 
 func (v *MongoSpec) name() string { return "mongo" }
+
+func (v *MongoSpec) facts() []facts.Key { return []facts.Key{facts.KeyMongo} }
 
 // where are the machines of the members.
 func (v *MongoSpec) where() []string {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/knowledge"
 	"github.com/boxdoctor/boxdoctor/internal/testkit"
 )
 
@@ -73,7 +74,41 @@ func mongoPlan(t *testing.T, text string, sys facts.System, edit func(*Input)) (
 	if err != nil {
 		return nil, err
 	}
-	return plan(facts.Guest{System: facts.Known(sys), Repos: facts.Known(facts.Repos{})})
+	return plan(facts.Guest{System: facts.Known(sys), Repos: facts.Known(facts.Repos{}), Mongo: facts.Known(suits)})
+}
+
+// suits is a guest on which mongod runs.
+var suits = facts.Mongo{AVX: true, AVX2: true, MemoryKB: 4 << 20, DataPath: "/var", DataFreeKB: 40 << 20}
+
+// Nothing is installed where mongod would not start (D7).
+func TestMongoPreflight(t *testing.T) {
+	v := &MongoSpec{Set: "rs0"}
+	eight, err := knowledge.MongoLineOf("8.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, c := range map[string]struct {
+		kernel string
+		change func(*facts.Mongo)
+	}{
+		"":                           {"6.1.0-38-amd64", func(*facts.Mongo) {}},
+		"no avx":                     {"6.1.0-38-amd64", func(m *facts.Mongo) { m.AVX = false }},
+		"kernel 7.0.0-14-generic":    {"7.0.0-14-generic", func(*facts.Mongo) {}},
+		"the first files":            {"6.1.0-38-amd64", func(m *facts.Mongo) { m.DataFreeKB = 1000 }},
+		"wants 512 MiB":              {"6.1.0-38-amd64", func(m *facts.Mongo) { m.MemoryKB = 1000 }},
+		"nc listens at port 27017 (": {"6.1.0-38-amd64", func(m *facts.Mongo) { m.Listener = "nc" }},
+	} {
+		m := suits
+		c.change(&m)
+		g := facts.Guest{System: facts.Known(facts.System{KernelRelease: c.kernel}), Mongo: facts.Known(m)}
+		err := v.preflight(mongoSource{line: eight}, g)
+		if (want == "") != (err == nil) || err != nil && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "nothing was installed")) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if err := v.preflight(mongoSource{line: eight}, facts.Guest{}); err == nil {
+		t.Error("a guest that was not looked at is fine")
+	}
 }
 
 // keysAreTrusted leaves the check of fingerprints out: no test has MongoDB's real keys.

@@ -39,6 +39,22 @@ func (c *Config) roles() []role {
 	return out
 }
 
+// factual is a role whose plan looks at further facts.
+type factual interface {
+	facts() []facts.Key
+}
+
+// Facts are the facts that the plan of a machine looks at besides the system and its repositories.
+func (c *Config) Facts(machine string, tags []string) []facts.Key {
+	var out []facts.Key
+	for _, r := range c.rolesOf(machine, tags) {
+		if f, ok := r.(factual); ok {
+			out = append(out, f.facts()...)
+		}
+	}
+	return out
+}
+
 // rolesOf are the roles of one machine under the tags that were asked for.
 func (c *Config) rolesOf(machine string, tags []string) []role {
 	return slices.DeleteFunc(c.roles(), func(r role) bool {
