@@ -275,3 +275,8 @@ func (d *Drive) Sleep(ctx context.Context) error {
 		return nil
 	}
 }
+
+// ForceCommand is what a Forced step sends.
+func ForceCommand(s Step) bson.D {
+	return bson.D{{Key: "replSetReconfig", Value: s.Config}, {Key: "force", Value: true}}
+}
