@@ -155,7 +155,7 @@ func only(g *facts.Guest, keys []facts.Key) {
 		facts.KeyModules: func() { assesstest.Forget(&g.Modules) }, facts.KeyServices: func() { assesstest.Forget(&g.Services) },
 		facts.KeyMounts: func() { assesstest.Forget(&g.Mounts) }, facts.KeySecurity: func() { assesstest.Forget(&g.Security) },
 		facts.KeyClock: func() { assesstest.Forget(&g.Clock) }, facts.KeyGALog: func() { assesstest.Forget(&g.GALog) },
-		facts.KeyActivity: func() { assesstest.Forget(&g.Activity) },
+		facts.KeyActivity: func() { assesstest.Forget(&g.Activity) }, facts.KeyMongo: func() { assesstest.Forget(&g.Mongo) },
 	} {
 		if !slices.Contains(keys, key) {
 			forget()

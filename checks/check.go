@@ -54,6 +54,9 @@ type Check struct {
 	Link string
 	// Fix is the id of the fix that clears it, or empty.
 	Fix string
+	// OnDemand checks are made only when --only names them or their area: they are about software that most guests shall
+	// not have.
+	OnDemand bool
 	// VirtualBoxOnly checks are skipped in a guest that is not a VirtualBox VM.
 	VirtualBoxOnly bool
 	// Eval is pure and total.

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -121,11 +122,15 @@ func (a *app) runProvision(ctx context.Context, o *provisionOptions) error {
 	if err != nil {
 		return s.ended(err)
 	}
-	targets, err := o.targets(c, ms, provision.Input{Dir: filepath.Dir(path), Secrets: secrets, Tags: o.Tags, Fetch: fetchKey(s.Soft), Wheels: o.wheels})
+	in := s.provisionInput(o, path, secrets)
+	targets, err := o.targets(c, ms, in)
 	if err != nil {
 		return s.ended(err)
 	}
 	po, err := s.provisionOptions(o, secrets)
+	if err == nil {
+		po.Stages, err = c.Stages(in)
+	}
 	if err != nil {
 		return s.ended(err)
 	}
@@ -149,6 +154,18 @@ func (o *provisionOptions) again(machine string) string {
 		}
 	}
 	return shell.Join(argv)
+}
+
+// provisionInput is what the configuration is resolved with.
+func (s *session) provisionInput(o *provisionOptions, path string, secrets *provision.Secrets) provision.Input {
+	return provision.Input{Dir: filepath.Dir(path), Secrets: secrets, Tags: o.Tags, Wheels: o.wheels, Packages: o.files, Fetch: fetch(s.Soft, keyLimit), Index: fetch(s.Soft, indexLimit),
+		Vault: s.a.vault(path, secrets, o.Check)}
+}
+
+// vault keeps what is generated for one project, by the path of its configuration.
+func (a *app) vault(path string, secrets *provision.Secrets, check bool) *provision.Vault {
+	sum := sha256.Sum256([]byte(path))
+	return &provision.Vault{Dir: filepath.Join(stateDir(a.getenv), "vault", hex.EncodeToString(sum[:8])), Check: check, Known: secrets.Hide}
 }
 
 // find is the configuration's path: --file, or the nearest .boxdoctor.yaml upwards.
@@ -202,7 +219,7 @@ func (o *provisionOptions) targets(c *provision.Config, ms []engine.Machine, in 
 			return nil, usagef("%s: %v", name, err)
 		}
 		out = append(out, provision.Machine{Name: name, Plan: plan, Dial: m.Dial,
-			Project: m.Host.ProjectRoot.Or(""), UUID: m.Facts.UUID})
+			Project: m.Host.ProjectRoot.Or(""), UUID: m.Facts.UUID, Facts: c.Facts(name, in.Tags)})
 	}
 	if len(out) == 0 {
 		return nil, usagef("no machine is left to work on").
@@ -323,11 +340,14 @@ func (a *app) provisioned(r provision.Report, o *provisionOptions, mask func(str
 	return a.print(t.String())
 }
 
-// keyLimit bounds a key that is downloaded.
-const keyLimit = 1 << 20
+// Bounds of what is downloaded: a key, a list of packages.
+const (
+	keyLimit   = 1 << 20
+	indexLimit = 32 << 20
+)
 
-// fetchKey downloads the key of a repository; its fingerprint is checked by whoever asked.
-func fetchKey(ctx context.Context) func(string) ([]byte, error) {
+// fetch downloads the key of a repository, whose fingerprint is checked by whoever asked, or a list of packages.
+func fetch(ctx context.Context, limit int64) func(string) ([]byte, error) {
 	return func(url string) ([]byte, error) {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
@@ -343,6 +363,6 @@ func fetchKey(ctx context.Context) func(string) ([]byte, error) {
 		if resp.StatusCode != http.StatusOK {
 			return nil, fmt.Errorf("%s answered %s", url, resp.Status)
 		}
-		return io.ReadAll(io.LimitReader(resp.Body, keyLimit))
+		return io.ReadAll(io.LimitReader(resp.Body, limit))
 	}
 }

@@ -33,7 +33,7 @@ func newRoot(a *app) *cobra.Command {
 	root.Flags().AddFlagSet(check.Flags())
 	root.AddCommand(check, newFixCmd(a, a.runFix), newUpCmd(a, a.runUp), newInitCmd(a, a.runInit), newUndoCmd(a, a.runUndo), newDemoCmd(a, a.runDemo),
 		newListCmd(a), newExplainCmd(a), newKnowledgeCmd(a), newProvisionCmd(a, a.runProvision), newPsCmd(a, a.runPs), newLogsCmd(a, a.runLogs),
-		newNetCmd(a, a.runNet), newBoxCmd(a), newISOCmd(a), newVersionCmd(a), newCompletionCmd(a))
+		newNetCmd(a, a.runNet), newMongoCmd(a, a.runMongoStatus, a.runMongoRemove), newBoxCmd(a), newISOCmd(a), newVersionCmd(a), newCompletionCmd(a))
 	root.SetHelpCommand(newHelpCmd(a))
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetOut(a.streams.Out)

@@ -25,6 +25,7 @@ type Config struct {
 	Vars       map[string]string      `yaml:"vars"`
 	Resources  []Entry                `yaml:"resources"`
 	Supervisor *SupervisorSpec        `yaml:"supervisor"`
+	Mongo      *MongoSpec             `yaml:"mongo"`
 	Logs       *LogsSpec              `yaml:"logs"`
 	// Waivers belong to `boxdoctor check` and are read there.
 	Waivers any `yaml:"waivers"`
@@ -203,6 +204,12 @@ type Input struct {
 	Fetch func(url string) ([]byte, error)
 	// Wheels are those of --packages.
 	Wheels []action.Upload
+	// Index brings a list of packages by its URL; nil: nobody can look from here.
+	Index func(url string) ([]byte, error)
+	// Packages are the package files of --packages, which take the place of repositories.
+	Packages []action.Upload
+	// Vault keeps what is generated for the project.
+	Vault *Vault
 }
 
 // For is the plan of one machine. What does not depend on the guest is refused here, before any guest is asked.

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -32,6 +33,9 @@ func told(changes []Change, err error) string {
 		}
 		if len(c.Install) > 0 {
 			line += " install " + strings.Join(c.Install, ",")
+		}
+		if len(c.Files) > 0 {
+			line += " from " + strconv.Itoa(len(c.Files)) + " files"
 		}
 		for _, a := range c.Do {
 			line += " | " + a.Title()

@@ -5,9 +5,7 @@ import (
 	_ "embed" // the scripts that run in guests
 	"errors"
 	"fmt"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,9 +24,6 @@ var logsHealth string
 
 //go:embed scripts/logs_selinux.sh
 var logsSELinux string
-
-//go:embed scripts/logs_packages.sh
-var logsPackages string
 
 //go:embed scripts/logs_rewind.sh
 var logsRewind string
@@ -101,9 +96,15 @@ func (v *LogsSpec) withPasswords(s *Secrets) (*LogsSpec, error) {
 
 // install brings the agent: from the folder of packages, Fluent Bit's own repository, or the distribution.
 func (p *logPlan) install(in Input, g facts.Guest) ([]Resource, error) {
-	if p.Packages != "" {
-		files, err := localPackagesIn(filepath.Join(in.Dir, filepath.FromSlash(p.Packages)), p.system.Manager)
-		return []Resource{localPackages{agent: p.agent, files: files}}, err
+	switch {
+	case offers(in.Packages, p.agent):
+		return []Resource{p.local(in.Packages)}, nil
+	case p.Packages != "":
+		files, _, err := Folder(under(in.Dir, p.Packages))
+		if err == nil && !offers(files, p.agent) {
+			err = fmt.Errorf("packages: %s is not in the folder %s", p.agent, p.Packages)
+		}
+		return []Resource{p.local(files)}, err
 	}
 	if p.agent == agentRsyslog {
 		var out []Resource
@@ -367,64 +368,13 @@ func (p *logPlan) appArmorRules() string {
 	return "# boxdoctor provision\n" + strings.Join(uniq(rules), ",\n") + ",\n"
 }
 
-// localPackages are packages of a folder of the host.
-type localPackages struct {
-	agent string
-	files []action.Upload
-}
-
-// ID names the step.
-func (l localPackages) ID() string { return "packages/" + l.agent }
-
-// Needs is the agent's package.
-func (l localPackages) Needs() Needs { return Needs{Packages: []string{l.agent}} }
-
-// Diff uploads and installs the packages when the agent is not there.
-func (l localPackages) Diff(s *State) ([]Change, error) {
-	have, err := s.packages.get(l.agent)
-	if err != nil || have.Installed {
-		return nil, err
+// local is the agent, and what belongs to it, from package files.
+func (p *logPlan) local(files []action.Upload) localPackages {
+	out := localPackages{role: p.agent, names: []string{p.agent}, files: fitting(files, p.system.Manager)}
+	if p.agent == agentRsyslog {
+		out.names = slices.DeleteFunc(p.rsyslogPackages(), func(name string) bool { return !offers(files, name) })
 	}
-	home := "/var/lib/boxdoctor/run/" + s.RunID + "/packages"
-	var do []action.Action
-	for _, f := range l.files {
-		f.Remote = home + "/" + filepath.Base(f.Local)
-		do = append(do, f)
-	}
-	job := action.Job{Name: "install " + l.agent + " and what lies beside it", Script: logsPackages, Args: []string{home}, Timeout: 20 * time.Minute,
-		Undo: "sudo " + shell.Join(append(slices.Clone(managers[s.System.Manager].remove), l.agent))}
-	return []Change{{What: "packages", From: Absent, To: strconv.Itoa(len(l.files)) + " installed", Do: append(do, job)}}, nil
-}
-
-// mostPackages bounds the folder: somebody who points it at a whole mirror did not mean it.
-const mostPackages = 200
-
-// localPackagesIn measures the packages of a folder that fit the guest's package manager.
-func localPackagesIn(dir, manager string) ([]action.Upload, error) {
-	ext := ".rpm"
-	if manager == "apt" {
-		ext = ".deb"
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("packages: %w", err)
-	}
-	var out []action.Upload
-	for _, e := range entries {
-		if filepath.Ext(e.Name()) != ext {
-			continue
-		}
-		file := filepath.Join(dir, e.Name())
-		size, hash, err := measure(file)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, action.Upload{Local: file, SHA256: hash, Size: size})
-	}
-	if len(out) == 0 || len(out) > mostPackages {
-		return nil, fmt.Errorf("packages: the folder %s holds %d *%s; 1 to %d are expected", dir, len(out), ext, mostPackages)
-	}
-	return out, nil
+	return out
 }
 
 // noted is a resource with something to say to people about why it is there.

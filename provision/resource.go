@@ -51,6 +51,8 @@ type Change struct {
 	Do []action.Action
 	// Install are packages to install, as the package manager takes them; neighbours share one transaction.
 	Install []string
+	// Files are package files of the host to install them from, instead of repositories.
+	Files []action.Upload
 	// Waits says what has to be there first (a user, a service's unit), which an earlier resource may bring.
 	Waits string
 	// Diff is a unified diff for people; secrets do not stand in it.

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
@@ -32,8 +33,27 @@ func (c *Config) roles() []role {
 	if c.Supervisor != nil {
 		out = append(out, c.Supervisor)
 	}
+	if c.Mongo != nil {
+		out = append(out, c.Mongo)
+	}
 	if c.Logs != nil {
 		out = append(out, c.Logs)
+	}
+	return out
+}
+
+// factual is a role whose plan looks at further facts.
+type factual interface {
+	facts() []facts.Key
+}
+
+// Facts are the facts that the plan of a machine looks at besides the system and its repositories.
+func (c *Config) Facts(machine string, tags []string) []facts.Key {
+	var out []facts.Key
+	for _, r := range c.rolesOf(machine, tags) {
+		if f, ok := r.(factual); ok {
+			out = append(out, f.facts()...)
+		}
 	}
 	return out
 }
@@ -43,4 +63,30 @@ func (c *Config) rolesOf(machine string, tags []string) []role {
 	return slices.DeleteFunc(c.roles(), func(r role) bool {
 		return !applies(r.where(), machine, c.Machines[machine].Groups) || !tagged([]string{r.name()}, tags)
 	})
+}
+
+// staged is a role that also works across machines.
+type staged interface {
+	stage(Input) (Stage, error)
+}
+
+// Stages are those of the declared roles, under the tags that were asked for.
+func (c *Config) Stages(in Input) ([]Stage, error) {
+	var out []Stage
+	for _, r := range c.roles() {
+		across, ok := r.(staged)
+		if !ok || !tagged([]string{r.name()}, in.Tags) {
+			continue
+		}
+		err := r.validate()
+		var s Stage
+		if err == nil {
+			s, err = across.stage(in)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.name(), err)
+		}
+		out = append(out, s)
+	}
+	return out, nil
 }

@@ -26,6 +26,8 @@ type Machine struct {
 	// distribution. An error says why this guest cannot be what is declared.
 	Plan func(facts.Guest) ([]Resource, error)
 	Dial func(ctx context.Context) (guest.Guest, facts.Reach, error)
+	// Facts are what Plan looks at besides the system and its repositories.
+	Facts []facts.Key
 }
 
 // Options are those of `boxdoctor provision`.
@@ -145,7 +147,7 @@ var planKeys = []facts.Key{facts.KeySystem, facts.KeyRepos}
 // plan asks what the guest is and makes its resources. It tells whether to go on.
 func (r *run) plan(ctx context.Context) bool {
 	r.progress("asking what it is")
-	seen, err := probe.Collect(ctx, r.guest, planKeys, probe.Params{User: "root", Sudo: true, Timeout: observeLimit}, r.now)
+	seen, err := probe.Collect(ctx, r.guest, slices.Concat(planKeys, r.m.Facts), probe.Params{User: "root", Sudo: true, Timeout: observeLimit}, r.now)
 	if err != nil {
 		r.lost(fmt.Errorf("the guest could not be observed: %w", err))
 		return false

@@ -28,6 +28,15 @@ type Secrets struct {
 	values []string
 }
 
+// Hide adds a value to what is masked.
+func (s *Secrets) Hide(value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.values, value) {
+		s.values = append(s.values, value)
+	}
+}
+
 var reference = regexp.MustCompile(`\$\{(env|file):([^}\n]+)\}`)
 
 // References are what a text asks for, "env:NAME", each once, in its order.
@@ -65,9 +74,7 @@ func (s *Secrets) resolve(ref string) (string, error) {
 	if value == "" {
 		return "", fmt.Errorf("${%s} is empty: nothing would be protected by it", ref)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.values = append(s.values, value)
+	s.Hide(value)
 	return value, nil
 }
 

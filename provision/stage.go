@@ -60,6 +60,14 @@ func (c *Crew) Progress(machine, what string) {
 	}
 }
 
+// Stop is closed when the person asked to stop.
+func (c *Crew) Stop() <-chan struct{} {
+	for _, r := range c.runs {
+		return r.o.Stop
+	}
+	return nil
+}
+
 // Now is the clock of the run.
 func (c *Crew) Now() time.Time {
 	for _, r := range c.runs {

@@ -220,12 +220,3 @@ func quoteEnv(v string) (string, error) {
 	}
 	return quote + percent(v) + quote, nil
 }
-
-func sortedKeys(m map[string]string) []string {
-	var out []string
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
-}

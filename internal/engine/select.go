@@ -7,14 +7,14 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 )
 
-// choose returns the checks of one target that --only and --skip leave, sorted by id.
+// choose returns the checks of one target that --only and --skip leave, sorted by id; those on demand only when they are named.
 func choose(target string, o Options) []checks.Check {
 	var out []checks.Check
 	for _, c := range checks.All() {
 		if c.Target != target || named(o.Skip, c) {
 			continue
 		}
-		if len(o.Only) == 0 || named(o.Only, c) {
+		if len(o.Only) == 0 && !c.OnDemand || named(o.Only, c) {
 			out = append(out, c)
 		}
 	}

@@ -26,6 +26,7 @@ const (
 	KeyClock     Key = "clock"     // Guest.Clock
 	KeyGALog     Key = "galog"     // Guest.GALog
 	KeyActivity  Key = "activity"  // Guest.Activity
+	KeyMongo     Key = "mongo"     // Guest.Mongo; only when checks of this area are asked for
 )
 
 // Facts is everything observed about one machine.
@@ -159,6 +160,7 @@ type Guest struct {
 	Clock     Value[Clock]     `json:"clock"`
 	GALog     Value[GALog]     `json:"ga_log"`
 	Activity  Value[Activity]  `json:"activity"`
+	Mongo     Value[Mongo]     `json:"mongo"`
 }
 
 // Reach is the outcome of dialling.

@@ -275,7 +275,7 @@ func catalogue(t *testing.T) {
 	last := map[byte]int{'K': 12, 'L': 18, 'T': 8, 'S': 15, 'M': 11, 'V': 25, 'H': 6}
 	host := hostRows(t)
 	check := func(row string) {
-		if slices.Contains(host, row) {
+		if slices.Contains(host, row) || strings.HasPrefix(row, "mongo.") { // checks of databases have no catalogue
 			return
 		}
 		if n, letter := 0, row[0]; letter >= 'A' && letter <= 'Z' {

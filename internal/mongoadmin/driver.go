@@ -182,3 +182,18 @@ func (d *Doors) Close(ctx context.Context) {
 		delete(d.open, k)
 	}
 }
+
+// Forget ends the connections to one member, which is to restart.
+func (d *Doors) Forget(ctx context.Context, host string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for k, a := range d.open {
+		if k.host != host {
+			continue
+		}
+		if s, ok := a.(server); ok {
+			s.close(ctx)
+		}
+		delete(d.open, k)
+	}
+}

@@ -2,8 +2,10 @@ package mongotest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -23,6 +25,7 @@ type Set struct {
 	LeadAfter, SyncAfter int
 
 	mu      sync.Mutex
+	hosts   []string
 	servers map[string]*server
 	members map[string]*member
 	users   map[string]user
@@ -62,7 +65,8 @@ type Fault struct {
 	Cut, Late bool
 }
 
-// New starts doubles that were never initiated, one for each host; the names are only names, they listen on loopback.
+// New starts doubles that were never initiated, one for each host; the names are only names, they listen on loopback. The
+// port 0 becomes the one that it listens at.
 func New(t *testing.T, version string, hosts ...string) *Set {
 	t.Helper()
 	s := &Set{Version: version, Name: "rs0", LeadAfter: 1, SyncAfter: 1, servers: map[string]*server{}, members: map[string]*member{}, users: map[string]user{}}
@@ -72,6 +76,10 @@ func New(t *testing.T, version string, hosts ...string) *Set {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if name, ok := strings.CutSuffix(h, ":0"); ok {
+			h = fmt.Sprintf("%s:%d", name, ln.Addr().(*net.TCPAddr).Port)
+		}
+		s.hosts = append(s.hosts, h)
 		srv := &server{host: h, set: s, ln: ln, conns: map[net.Conn]bool{}}
 		s.servers[h], s.members[h] = srv, &member{}
 		srv.wg.Go(func() { srv.serve(ctx) })
@@ -90,6 +98,9 @@ func New(t *testing.T, version string, hosts ...string) *Set {
 // Port is where the double of a host listens.
 func (s *Set) Port(host string) int { return s.servers[host].ln.Addr().(*net.TCPAddr).Port }
 
+// Hosts are the names of all members.
+func (s *Set) Hosts() []string { return slices.Clone(s.hosts) }
+
 // Dial connects to loopback, as inside every guest.
 func (s *Set) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, network, addr)
@@ -105,11 +116,12 @@ func (s *Set) CutAt(n int, late bool) {
 	s.sent, s.cutAt, s.cutLate = 0, n, late
 }
 
-// Down makes a member answer nobody; the others say message about it. An empty message brings it back.
+// Down ends a member: connections are refused, and the others say message about it.
 func (s *Set) Down(host, message string) {
 	s.mu.Lock()
 	s.members[host].down = message
 	s.mu.Unlock()
+	_ = s.servers[host].ln.Close()
 	s.servers[host].drop()
 }
 

@@ -44,6 +44,7 @@ func sections() []section {
 		{facts.KeyGALog, 15 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.GALog] { return &g.GALog }, parseGALog), ""},
 		{facts.KeyActivity, 10 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Activity] { return &g.Activity }, parseActivity), ""},
 		{facts.KeyAdditions, 30 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Additions] { return &g.Additions }, parseAdditions), ""},
+		{facts.KeyMongo, 20 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Mongo] { return &g.Mongo }, parseMongo), ""},
 		{facts.KeyMounts, 20 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Mounts] { return &g.Mounts }, parseMounts), ""},
 		{facts.KeyRepos, 15 * time.Second, false, into(func(g *facts.Guest) *facts.Value[facts.Repos] { return &g.Repos }, parseRepos), ""},
 		{facts.KeyResolve, 60 * time.Second, true, into(func(g *facts.Guest) *facts.Value[facts.Resolve] { return &g.Resolve }, parseResolve), ""},

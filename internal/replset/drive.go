@@ -26,6 +26,8 @@ type Drive struct {
 	Now   func() time.Time
 	// Hosts are further members to ask: a primary that is declared no more.
 	Hosts []string
+	// Stop ends the drive before its next command; nil: nobody asks.
+	Stop <-chan struct{}
 }
 
 // Bounds of a run: a set of seven needs some forty steps; one that fails in a way that may pass is tried again.
@@ -97,7 +99,7 @@ func (d *Drive) Run(ctx context.Context) ([]Taken, Facts, error) {
 		default:
 			tries[s.What]++
 			d.say(s.At, s.What+": "+err.Error()+"; looking again")
-			if err := d.sleep(ctx); err != nil {
+			if err := d.Sleep(ctx); err != nil {
 				return out, have, err
 			}
 		}
@@ -149,7 +151,7 @@ func (d *Drive) wait(ctx context.Context, s Step, have Facts, since waits) error
 		return &StopError{Step: s, Facts: have, Quorum: !s.Sync}
 	}
 	d.say(s.At, "waiting "+s.What)
-	return d.sleep(ctx)
+	return d.Sleep(ctx)
 }
 
 // passing tells what another look may find gone: an election in between, a configuration on its way, a cut connection.
@@ -260,13 +262,21 @@ func (d *Drive) say(host, what string) {
 	}
 }
 
-func (d *Drive) sleep(ctx context.Context) error {
+// Sleep pauses between two looks.
+func (d *Drive) Sleep(ctx context.Context) error {
 	timer := time.NewTimer(d.Pause)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-d.Stop:
+		return fmt.Errorf("interrupted while it waited: %w", ErrNotBegun)
 	case <-timer.C:
 		return nil
 	}
+}
+
+// ForceCommand is what a Forced step sends.
+func ForceCommand(s Step) bson.D {
+	return bson.D{{Key: "replSetReconfig", Value: s.Config}, {Key: "force", Value: true}}
 }

@@ -89,6 +89,7 @@ type Status struct {
 	// Message is the heartbeat's, Source whom it copies from, Optime its last operation.
 	Message, Source string
 	Optime          time.Time
+	ConfigVersion   int64
 }
 
 // Facts are everything that was observed of a set.

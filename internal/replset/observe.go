@@ -28,16 +28,13 @@ const askLimit = 10 * time.Second
 
 // hello is the part of the answer that is looked at; isreplicaset marks a member that was never initiated, or removed.
 type hello struct {
-	SetName   string   `bson:"setName"`
-	Primary   string   `bson:"primary"`
-	Me        string   `bson:"me"`
-	Writable  bool     `bson:"isWritablePrimary"`
-	IsMaster  bool     `bson:"ismaster"`
-	Secondary bool     `bson:"secondary"`
-	Arbiter   bool     `bson:"arbiterOnly"`
-	Hosts     []string `bson:"hosts"`
-	Passives  []string `bson:"passives"`
-	Arbiters  []string `bson:"arbiters"`
+	SetName   string `bson:"setName"`
+	Primary   string `bson:"primary"`
+	Me        string `bson:"me"`
+	Writable  bool   `bson:"isWritablePrimary"`
+	IsMaster  bool   `bson:"ismaster"`
+	Secondary bool   `bson:"secondary"`
+	Arbiter   bool   `bson:"arbiterOnly"`
 }
 
 // memberStatus is a member in the answer of replSetGetStatus.
@@ -47,8 +44,8 @@ type memberStatus struct {
 	Health  float64   `bson:"health"`
 	Message string    `bson:"lastHeartbeatMessage"`
 	Optime  time.Time `bson:"optimeDate"`
-	Uptime  int64     `bson:"uptime"`
 	Source  string    `bson:"syncSourceHost"`
+	Version int64     `bson:"configVersion"`
 }
 
 type replStatus struct {
@@ -143,7 +140,7 @@ func enter(ctx context.Context, open Door, host string, as Credential, anonymous
 // fill asks for the configuration and takes the states from the status that the member gave.
 func (s seenNode) fill(ctx context.Context, f *Facts) {
 	for _, m := range s.status.Members {
-		f.Status = append(f.Status, Status{Host: m.Name, State: m.State, Healthy: m.Health > 0, Message: m.Message, Optime: m.Optime, Source: m.Source})
+		f.Status = append(f.Status, Status{Host: m.Name, State: m.State, Healthy: m.Health > 0, Message: m.Message, Optime: m.Optime, Source: m.Source, ConfigVersion: m.Version})
 	}
 	var c struct {
 		Config *Config `bson:"config"`

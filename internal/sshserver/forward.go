@@ -17,7 +17,7 @@ func (s *Server) forward(ctx context.Context, nc ssh.NewChannel) {
 		OriginHost string
 		OriginPort uint32
 	}
-	if !s.opt.Forward || ssh.Unmarshal(nc.ExtraData(), &to) != nil || !net.ParseIP(to.Host).IsLoopback() {
+	if !s.opt.Forward || ssh.Unmarshal(nc.ExtraData(), &to) != nil || to.Host != "localhost" && !net.ParseIP(to.Host).IsLoopback() {
 		_ = nc.Reject(ssh.Prohibited, "administratively prohibited: open failed")
 		return
 	}
