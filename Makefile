@@ -22,7 +22,7 @@ lint:
 
 shellcheck:
 	shellcheck -s sh $$(find fixes provision internal cmd -path internal/acceptance -prune -o -name '*.sh' -print) internal/acceptance/lab/sick/*
-	shellcheck -x -P SCRIPTDIR -S warning $$(find internal/acceptance -name '*.sh' ! -name families.sh ! -name build.sh ! -name guest.sh) internal/acceptance/hostlab/VBoxManage internal/acceptance/hostlab/wine .ci/run
+	shellcheck -x -P SCRIPTDIR -S warning internal/acceptance/lab/lab.sh internal/acceptance/lab/record.sh $$(find internal/acceptance -name '*.sh' ! -path '*/lab/*') internal/acceptance/hostlab/VBoxManage internal/acceptance/hostlab/wine .ci/run
 
 # every platform that a release is built for, without cgo
 cross:

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2016
+# shellcheck shell=sh disable=SC2016 # sed and awk expand these
 # What decides whether a mongod starts and runs well here. Nothing is started: mongod --version itself dies of a CPU that
 # its build does not know.
 sed -n '/^flags\|^Features/{p;q;}' /proc/cpuinfo | sed 's/^[^:]*: */=cpuflags /'
