@@ -42,7 +42,9 @@ func (s *MongoSet) Hosts() []string {
 }
 
 // Doors reach the members through the machines that are connected.
-func (s *MongoSet) Doors(on func(machine string) guest.Guest) *mongoadmin.Doors { return s.spec.doors(on) }
+func (s *MongoSet) Doors(on func(machine string) guest.Guest) *mongoadmin.Doors {
+	return s.spec.doors(on)
+}
 
 // MachineOf is the machine of a member; of one that is not declared, the first.
 func (s *MongoSet) MachineOf(host string) string { return (&mongoStage{spec: s.spec}).machineOf(host) }
