@@ -354,7 +354,7 @@ mongo:
 func standIn(t *testing.T, dir string) {
 	t.Helper()
 	const script = `set -eu
-pkg() { dpkg-deb --root-owner-group -b "$1" "$2/$1_8.0.4_amd64.deb" >/dev/null; }
+pkg() { dpkg-deb --root-owner-group -Zgzip -z1 -b "$1" "$2/$1_8.0.4_amd64.deb" >/dev/null; }
 control() { mkdir -p "$1/DEBIAN"; printf 'Package: %s\nVersion: 8.0.4\nArchitecture: amd64\nMaintainer: test <test@example.org>\nDescription: stand-in for tests\n' "$1" >"$1/DEBIAN/control"; }
 cd "$3"
 control mongodb-org-server
