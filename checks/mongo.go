@@ -37,8 +37,8 @@ var _ = mongoCheck(Check{
 	ID: mongoCPU, Title: "MongoDB's builds run on this processor", Severity: finding.Critical,
 	Why:   "MongoDB 5.0 and later need AVX, 9.0 needs AVX2. Where the guest does not see it, mongod ends with `Illegal instruction`, and so does `mongod --version`.",
 	Looks: "flags of /proc/cpuinfo",
-}, func(m facts.Mongo, l knowledge.MongoLine, _ *facts.Facts) finding.Verdict {
-	if err := assess.MongoCPU(m, l); err != nil {
+}, func(m facts.Mongo, l knowledge.MongoLine, f *facts.Facts) finding.Verdict {
+	if err := assess.MongoCPU(m, f.Guest.System.Or(facts.System{}).Arch, l); err != nil {
 		return finding.Failf("%v", err).Diff(l.CPU, m.CPU).
 			Advise("on the host, while the VM is off, show it to the guest (not under Hyper-V, which hides it)", "VBoxManage setextradata VM VBoxInternal/CPUM/IsaExts/"+strings.ToUpper(l.CPU)+" 1").
 			Advise("or take a line that needs less: MongoDB 4.4 runs on every 64-bit processor", "")
@@ -54,7 +54,7 @@ var _ = mongoCheck(Check{
 	release := f.Guest.System.Or(facts.System{}).KernelRelease
 	if err := assess.MongoKernel(release, l); err != nil {
 		return finding.Failf("%v", err).Diff("below 6.19, or 7.0.14 and later", release).
-			Advise("run a kernel of 7.0.14 or later, or MongoDB 7.0, which has another allocator; or, at the price of its allocator's speed, in .boxdoctor.yaml", "mongo: {rseq: true}")
+			Advise("run a kernel of 7.0.14 or later, or MongoDB 7.0, which has another allocator; or, at the price of its allocator's speed, `mongo: {rseq: true}` in .boxdoctor.yaml", "")
 	}
 	return finding.Passf("%s", release)
 })
@@ -66,7 +66,7 @@ var _ = mongoCheck(Check{
 }, func(m facts.Mongo, _ knowledge.MongoLine, _ *facts.Facts) finding.Verdict {
 	if len(m.TimeServices) == 0 {
 		return finding.Warnf("no time service runs").Diff("chronyd, ntpd, systemd-timesyncd or VBoxService", "none").
-			Advise("install one in every member; in .boxdoctor.yaml", "resources: [{package: chrony}]")
+			Advise("install one in every member, such as `resources: [{package: chrony}]` in .boxdoctor.yaml; then", "boxdoctor provision")
 	}
 	return finding.Passf("%s", strings.Join(m.TimeServices, ", "))
 })
@@ -79,7 +79,7 @@ var _ = mongoCheck(Check{
 	switch {
 	case m.Address == "":
 		return finding.Warnf("%s does not know its own name", m.Name).Diff("an address", "none").
-			Advise("declare addresses of all members; boxdoctor writes /etc/hosts", "mongo: {members: [{machine: "+m.Name+", address: 192.168.56.11}]}")
+			Advise("declare the address of every member (`members: [{machine: "+m.Name+", address: 192.168.56.11}]`): boxdoctor writes /etc/hosts; then", "boxdoctor provision")
 	case strings.HasPrefix(m.Address, "127.") || m.Address == "::1":
 		return finding.Warnf("%s leads to %s, to itself alone", m.Name, m.Address).Diff("an address of the machine", m.Address).
 			Advise("in a set of several machines use other names for members, or take this line out of /etc/hosts", "")
@@ -113,9 +113,9 @@ var _ = mongoCheck(Check{
 	got := fmt.Sprintf("cache %s, memory %s", mib(cache), mib(m.MemoryKB))
 	switch {
 	case err != nil:
-		return finding.Failf("%v", err).Diff("a cache of at most 60 % of the memory", got).Advise("give the VM more memory, or declare a smaller cache", "mongo: {cache_gb: 0.25}")
+		return finding.Failf("%v", err).Diff("a cache of at most 60 % of the memory", got).Advise("give the VM more memory, or declare a smaller cache (`mongo: {cache_gb: 0.25}`); then", "boxdoctor provision")
 	case small:
-		return finding.Warnf("it is little: %s", got).Diff("1 GiB, and a cache of at most 60 %", got).Advise("give the VM more memory, or declare a smaller cache", "mongo: {cache_gb: 0.25}")
+		return finding.Warnf("it is little: %s", got).Diff("1 GiB, and a cache of at most 60 %", got).Advise("give the VM more memory, or declare a smaller cache (`mongo: {cache_gb: 0.25}`); then", "boxdoctor provision")
 	}
 	return finding.Passf("%s", got)
 })
@@ -212,5 +212,5 @@ var _ = mongoCheck(Check{
 	}
 	slices.Sort(want)
 	return finding.Warnf("%s", strings.Join(bad, ", ")).Diff("production notes", strings.Join(bad, ", ")).
-		Advise("declare them in .boxdoctor.yaml, then boxdoctor provision", "resources: ["+strings.Join(want, ", ")+"]")
+		Advise("declare them in .boxdoctor.yaml, `resources: ["+strings.Join(want, ", ")+"]`; then", "boxdoctor provision")
 })

@@ -34,6 +34,10 @@ var (
 	_ = rows("mongo.cpu",
 		pass("AVX", assesstest.CentOS7, database(well)),
 		pass("none, and 4.4", assesstest.CentOS7, database(func(m *facts.Mongo) { m.AVX, m.AVX2, m.Installed = false, false, "4.4.29" })),
+		pass("ARM has no such flags", assesstest.CentOS7, func(f *facts.Facts) {
+			database(func(m *facts.Mongo) { m.AVX, m.AVX2 = false, false })(f)
+			assesstest.Edit(&f.Guest.System, func(s *facts.System) { s.Arch = "aarch64" })
+		}),
 		fail("none", "4/ILL", assesstest.CentOS7, database(func(m *facts.Mongo) { m.AVX, m.AVX2 = false, false })),
 		fail("AVX2 for 9.0", "IsaExts/AVX2", assesstest.CentOS7, database(func(m *facts.Mongo) { m.AVX2, m.Installed = false, "9.0.2" })),
 		fail("nothing installed: the default of the guest", "MongoDB 7.0", assesstest.CentOS7, database(func(m *facts.Mongo) { m.AVX, m.Installed = false, "" })),
@@ -44,12 +48,12 @@ var (
 		pass("7.0.14", assesstest.CentOS7, databaseOn("7.0.14-1.fc43", well)),
 		pass("7.0 is exempt", assesstest.CentOS7, databaseOn("6.19.2-1.fc43", mongoLine("7.0.5"))),
 		fail("6.19", "12257600", assesstest.CentOS7, databaseOn("6.19.2-1.fc43", well)),
-		fail("Ubuntu 26.04", "rseq: true", assesstest.CentOS7, databaseOn("7.0.0-14-generic", well)),
+		fail("Ubuntu 26.04", "7.0.14 and later", assesstest.CentOS7, databaseOn("7.0.0-14-generic", well)),
 		unknown("not seen", assesstest.CentOS7, noDatabase),
 	)
 	_ = rows("mongo.clock",
 		pass("chronyd", assesstest.CentOS7, database(well)),
-		warn("none", "package: chrony", assesstest.CentOS7, database(func(m *facts.Mongo) { m.TimeServices = nil })),
+		warn("none", "boxdoctor provision", assesstest.CentOS7, database(func(m *facts.Mongo) { m.TimeServices = nil })),
 		unknown("not seen", assesstest.CentOS7, noDatabase),
 	)
 	_ = rows("mongo.names",
@@ -101,7 +105,7 @@ var (
 	)
 	_ = rows("mongo.sysctl",
 		pass("well", assesstest.CentOS7, database(well)),
-		warn("a fresh box", "{sysctl: {key: vm.max_map_count", assesstest.CentOS7, database(func(m *facts.Mongo) { m.Sysctl["vm.max_map_count"] = "65530" })),
+		warn("a fresh box", "vm.max_map_count is 65530", assesstest.CentOS7, database(func(m *facts.Mongo) { m.Sysctl["vm.max_map_count"] = "65530" })),
 		unknown("not seen", assesstest.CentOS7, noDatabase),
 	)
 )

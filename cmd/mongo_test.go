@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -86,10 +87,14 @@ func TestMongoStatus(t *testing.T) {
 	tr.out.Reset()
 	tr.run(t, finding.ExitOK, "mongo", "status", "-f", file, "--format", "json")
 	says(t, tr.out.String(), `"schema_version": 1`, `"problems": []`, `"votes": 1`)
-	set.Down(set.Hosts()[2], "Error connecting: Connection refused")
+	set.Down(set.Hosts()[2], "Error connecting to db3:27017: Connection refused")
 	tr.out.Reset()
 	tr.run(t, finding.ExitFailed, "mongo", "status", "-f", file)
 	says(t, tr.out.String(), "DOWN", "boxdoctor mongo remove-unreachable")
+	readme, err := os.ReadFile("../README.md")
+	if shown := regexp.MustCompile(`:\d+`).ReplaceAllString(tr.out.String(), ":27017"); err != nil || !strings.Contains(string(readme), strings.TrimSpace(shown)) {
+		t.Errorf("the README shows something else than\n%s", shown)
+	}
 	set.Lead("")
 	set.Down(set.Hosts()[1], "Error connecting: Connection refused")
 	tr.out.Reset()

@@ -204,11 +204,11 @@ func (v *MongoSpec) rotation(is []instance, sys facts.System) Resource {
 		days = logDays
 	}
 	if or(v.Log.Rotate, rotateReopen) == rotateRename {
-		var pids []string
+		var signals []string
 		for _, i := range is {
-			pids = append(pids, or(i.PID, "/run/"+i.Unit+".pid"))
+			signals = append(signals, i.signal(sys))
 		}
-		text := strings.NewReplacer("PIDS", strings.Join(pids, " "), "FOLDER", filepath.Dir(is[0].Log), "DAYS", strconv.Itoa(days)).Replace(mongoRename)
+		text := strings.NewReplacer("SIGNALS", strings.Join(signals, "\n"), "FOLDER", filepath.Dir(is[0].Log), "DAYS", strconv.Itoa(days)).Replace(mongoRename)
 		return FileResource{Path: "/etc/cron.daily/boxdoctor-mongod", Content: text, Mode: 0o755, State: Present}
 	}
 	var logs, signals []string

@@ -15,7 +15,7 @@ func (v *MongoSpec) preflight(s mongoSource, g facts.Guest) error {
 	if err != nil {
 		return fmt.Errorf("whether mongod runs on this guest is not known: %w", err)
 	}
-	errs := []error{assess.MongoCPU(m, s.line)}
+	errs := []error{assess.MongoCPU(m, g.System.Or(facts.System{}).Arch, s.line)}
 	if !v.RSEQ {
 		errs = append(errs, assess.MongoKernel(g.System.Or(facts.System{}).KernelRelease, s.line))
 	}

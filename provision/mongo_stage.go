@@ -30,6 +30,7 @@ type mongoStage struct {
 	doors *mongoadmin.Doors
 	admin replset.Credential
 	users []replset.User
+	kept  string // the file of the administrator's password
 	steps []StageStep
 	pause time.Duration
 }
@@ -38,7 +39,7 @@ type mongoStage struct {
 func (v *MongoSpec) stage(in Input) (Stage, error) {
 	admin, users, err := v.accounts(in)
 	return Stage{Name: v.name(), On: v.where(), Run: func(ctx context.Context, crew *Crew) []StageStep {
-		m := &mongoStage{spec: v, crew: crew, admin: admin, users: users, pause: lookPause}
+		m := &mongoStage{spec: v, crew: crew, admin: admin, users: users, kept: in.Vault.Path(admin.User + ".password"), pause: lookPause}
 		m.doors = v.doors(crew.Guest)
 		defer m.doors.Close(ctx)
 		m.run(ctx)
@@ -249,7 +250,7 @@ func (m *mongoStage) failed(ctx context.Context, err error, made []replset.Taken
 		}
 	}
 	if strings.Contains(text, "administrator's password") {
-		text += "; the password that was tried is that of the declaration or of boxdoctor's state folder (" + m.admin.User + ".password)"
+		text += "; tried was the declared password of " + m.admin.User + ", or without one that in " + m.kept + ": put the right one there, or declare it"
 	}
 	var code *replset.CodeError
 	unknown := stop == nil || stop.Cause != nil && !errors.As(stop.Cause, &code)

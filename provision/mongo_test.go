@@ -29,6 +29,21 @@ mongo:
   ha_flag: {every: 5}
 `
 
+// mongoSeveral are three members on one machine, with legacy rotation and the drop-in for new kernels.
+const mongoSeveral = `
+machines: {web: {}}
+mongo:
+  set: rs0
+  rseq: true
+  mirror: http://mirror.example.org/mongo
+  version: 8.0.4
+  hold: false
+  members: [{machine: web, host: localhost}, {machine: web, host: localhost, port: 27018}, {machine: web, host: localhost, port: 27019, arbiter: true}]
+  allow_psa: true
+  log: {rotate: rename, days: 7}
+  ha_flag: {path: /run/primary}
+`
+
 // indexOf answers as repositories do, with the server only in the suites that are named (synthetic).
 func indexOf(t *testing.T, holds ...string) func(string) ([]byte, error) {
 	return func(url string) ([]byte, error) {
@@ -119,16 +134,18 @@ func keysAreTrusted(t *testing.T) {
 }
 
 var mongoSystems = map[string]facts.System{
-	"debian": {Manager: "apt", ID: "debian", VersionID: "12", Arch: "x86_64", Init: "systemd", Pretty: "Debian 12"},
-	"rocky":  {Manager: "dnf", ID: "rocky", VersionID: "9.6", Arch: "x86_64", Init: "systemd", Pretty: "Rocky 9.6"},
-	"el6":    {Manager: "yum", ID: "centos", VersionID: "6.10", Arch: "x86_64", Init: "upstart", Pretty: "CentOS 6.10"},
+	"debian":  {Manager: "apt", ID: "debian", VersionID: "12", Arch: "x86_64", Init: "systemd", Pretty: "Debian 12"},
+	"rocky":   {Manager: "dnf", ID: "rocky", VersionID: "9.6", Arch: "x86_64", Init: "systemd", Pretty: "Rocky 9.6"},
+	"several": {Manager: "dnf", ID: "almalinux", VersionID: "8.10", Arch: "aarch64", Init: "systemd", Pretty: "AlmaLinux 8.10"},
+	"el6":     {Manager: "yum", ID: "centos", VersionID: "6.10", Arch: "x86_64", Init: "upstart", Pretty: "CentOS 6.10"},
 }
 
 // The whole role on three kinds of guests, resource by resource.
 func TestMongoFiles(t *testing.T) {
 	keysAreTrusted(t)
+	declared := map[string]string{"debian": mongoThree, "rocky": mongoThree, "el6": mongoThree, "several": mongoSeveral}
 	for name, sys := range mongoSystems {
-		rs, err := mongoPlan(t, mongoThree, sys, nil)
+		rs, err := mongoPlan(t, declared[name], sys, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,7 +17,7 @@ const schemaFile = "../docs/schema/boxdoctor.json"
 
 // byName are the kinds that may also be declared by their name alone.
 var byName = []reflect.Type{reflect.TypeFor[packageSpec](), reflect.TypeFor[directorySpec](), reflect.TypeFor[userSpec](),
-	reflect.TypeFor[groupSpec](), reflect.TypeFor[serviceSpec]()}
+	reflect.TypeFor[groupSpec](), reflect.TypeFor[serviceSpec](), reflect.TypeFor[mongoRole]()}
 
 // schemaOf is the JSON Schema of what a type is read from.
 func schemaOf(t reflect.Type) map[string]any {
@@ -81,7 +81,8 @@ func TestConfigSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, fine := range map[string]bool{
-		app: true,
+		app: true, mongoThree: true,
+		"mongo: {set: rs0, members: [{machine: a, vote: 1}]}":               false,
 		"resources: [{package: htop}, {service: {name: x, enabled: true}}]": true,
 		"resources: [{packge: htop}]":                                       false,
 		"supervisor: {programs: {a: {startsec: 5}}}":                        false,

@@ -345,6 +345,7 @@ mongo:
   packages: packages
   cache_gb: 0.25
   members: [{machine: mongo, host: localhost}]
+  users: {root: {roles: [root], password: "${env:MONGO_PW}"}}
   ha_flag: {every: 5}
 `
 
@@ -353,18 +354,18 @@ mongo:
 func standIn(t *testing.T, dir string) {
 	t.Helper()
 	const script = `set -eu
-pkg() { dpkg-deb --root-owner-group -b "$1" "$2/$1_8.0.4_amd64.deb" >/dev/null; }
+pkg() { dpkg-deb --root-owner-group -Zgzip -z1 -b "$1" "$2/$1_8.0.4_amd64.deb" >/dev/null; }
 control() { mkdir -p "$1/DEBIAN"; printf 'Package: %s\nVersion: 8.0.4\nArchitecture: amd64\nMaintainer: test <test@example.org>\nDescription: stand-in for tests\n' "$1" >"$1/DEBIAN/control"; }
 cd "$3"
 control mongodb-org-server
 mkdir -p mongodb-org-server/usr/bin mongodb-org-server/usr/libexec mongodb-org-server/etc mongodb-org-server/lib/systemd/system
-cp "$1" mongodb-org-server/usr/libexec/ferretdb
+cp "$1" mongodb-org-server/usr/libexec/mongod
 cat >mongodb-org-server/usr/bin/mongod <<'EOS'
 #!/bin/sh
 opt() { sed -n "s/^ *$1: *//p" "$conf" | tr -d '"' | head -n 1; }
 conf=/etc/mongod.conf; [ "${1-}" != --config ] || conf=$2
 test -r "$(opt keyFile)" || { echo "keyFile $(opt keyFile) cannot be read" >&2; exit 1; }
-exec /usr/libexec/ferretdb --handler=sqlite --sqlite-url="file:$(opt dbPath)/" --listen-addr="127.0.0.1:$(opt port)" --state-dir="$(opt dbPath)" --telemetry=disable --debug-addr=- --repl-set-name="$(opt replSetName)" --log-level=warn
+exec /usr/libexec/mongod --handler=sqlite --sqlite-url="file:$(opt dbPath)/" --listen-addr="127.0.0.1:$(opt port)" --state-dir="$(opt dbPath)" --telemetry=disable --debug-addr=- --repl-set-name="$(opt replSetName)" --log-level=warn --test-enable-new-auth --setup-database=admin --setup-username=root --setup-password=pw-of-the-test
 EOS
 chmod 755 mongodb-org-server/usr/bin/mongod
 printf 'storage:\n  dbPath: /var/lib/mongodb\nsystemLog:\n  destination: file\n  logAppend: true\n  path: /var/log/mongodb/mongod.log\nnet:\n  port: 27017\n  bindIp: 127.0.0.1\nprocessManagement:\n  timeZoneInfo: /usr/share/zoneinfo\n' >mongodb-org-server/etc/mongod.conf
@@ -384,7 +385,7 @@ for n in mongodb-mongosh mongodb-org-tools; do control $n; pkg $n "$2"; done`
 // reported as not formed, in words.
 func TestMongoStandIn(t *testing.T) {
 	g := startGuest(t, "mongo", "deb")
-	g.flags = []string{"--ssh-config", g.sshConfig}
+	g.flags, g.env = []string{"--ssh-config", g.sshConfig}, []string{"MONGO_PW=" + mongoRoot.Password}
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "packages"), 0o755); err != nil {
 		t.Fatal(err)
@@ -398,7 +399,7 @@ func TestMongoStandIn(t *testing.T) {
 	if !slices.Contains([]int{finding.ExitOK, finding.ExitFailed}, code) || !strings.Contains(out, "mongo") {
 		t.Errorf("check --only mongo: exit %d\n%s", code, out)
 	}
-	r, code := g.provision("-f", file, "--check")
+	r, code := g.provision("-f", file, "--check", "--allow", "env:MONGO_PW")
 	if n := r.Machines[0].Totals; code != finding.ExitFailed || n.WouldChange == 0 || n.Failed != 0 {
 		t.Errorf("check: exit %d, %+v", code, r.Machines[0])
 	}
@@ -415,6 +416,7 @@ func TestMongoStandIn(t *testing.T) {
 	if code != finding.ExitFailed || !strings.Contains(out, "localhost:27017") {
 		t.Errorf("status: exit %d\n%s", code, out)
 	}
+	secretStaysIn(g, mongoRoot.Password)
 	g.says("rm -f /etc/mongod.key; echo other >/etc/mongod.key; true", "")
 	if r, _ = g.provision("-f", file); !strings.Contains(fmt.Sprintf("%+v", r.Machines[0].Steps), "it is not overwritten") {
 		t.Errorf("another key: %+v", r.Machines[0].Steps)

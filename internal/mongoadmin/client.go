@@ -250,15 +250,12 @@ func (v *View) findPrimary(u clientURI) {
 }
 
 func (v *View) advise(u clientURI, inSet []string) {
-	if len(inSet) == 0 {
-		return
-	}
 	var usable, unknown []string
 	for _, s := range v.Seeds {
 		switch {
 		case s.InSet && s.Error == "":
 			usable = append(usable, s.Host)
-		case s.InSet && len(s.Addresses) == 0:
+		case (s.InSet || len(inSet) == 0) && len(s.Addresses) == 0:
 			unknown = append(unknown, s.Host)
 		}
 	}

@@ -46,6 +46,7 @@ func TestClientLooks(t *testing.T) {
 		"unknown names":      {"mongodb://10.0.0.1:1/?replicaSet=rs0&serverSelectionTimeoutMS=7000", map[string]string{"10.0.0.1": "a:1", "b": "b:1"}, []string{"a:1 is a member by this name, which cannot be used from here (the name is not known there)", "no primary is found from here: every operation fails after serverSelectionTimeoutMS (7000 ms)"}, "mongodb://b:1/"},
 		"a seed that is off": {"mongodb://c:1,a:1/?replicaSet=rs0&connectTimeoutMS=2500", map[string]string{"a": "a:1", "b": "b:1", "c": "off"}, []string{"c:1 of the connection string cannot be used (connection refused): while it is tried, up to connectTimeoutMS (2500 ms)"}, "mongodb://a:1,b:1/"},
 		"nothing":            {"mongodb://x:1/?replicaSet=rs0", all, []string{"x:1 of the connection string cannot be used", "no primary is found"}, ""},
+		"no name is known":   {"mongodb://a:1/?replicaSet=rs0", map[string]string{}, []string{"a:1 of the connection string cannot be used (the name is not known there)"}, ""},
 	} {
 		v, err := Look(t.Context(), place(s, c.names), c.uri)
 		text := strings.Join(v.Problems, "\n")
@@ -56,6 +57,9 @@ func TestClientLooks(t *testing.T) {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: %q is not in\n%s", name, want, text)
 			}
+		}
+		if advice := strings.Join(v.Advice, " "); strings.Contains(name, "known") && !strings.Contains(advice, "make a:1") {
+			t.Errorf("%s: %s", name, advice)
 		}
 		if name == "well" && v.PrimaryMS < 0 {
 			t.Errorf("%s: %+v", name, v)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/xdg-go/scram"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -193,10 +194,13 @@ func (l *link) status(bson.Raw) (bson.D, error) {
 	for _, m := range s.current().Members {
 		state, health, text := s.stateOf(m)
 		ms = append(ms, bson.D{{Key: "_id", Value: m.ID}, {Key: "name", Value: m.Host}, {Key: "state", Value: int32(state)}, {Key: "health", Value: health},
-			{Key: "lastHeartbeatMessage", Value: text}})
+			{Key: "lastHeartbeatMessage", Value: text}, {Key: "configVersion", Value: s.current().Version}, {Key: "optimeDate", Value: lastWrite}})
 	}
 	return bson.D{{Key: "set", Value: s.Name}, {Key: "members", Value: ms}}, nil
 }
+
+// lastWrite is the last operation of every member: a double has no lag.
+var lastWrite = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func (s *Set) stateOf(m replset.MemberConfig) (state int, health float64, text string) {
 	known := s.members[m.Host]

@@ -1,6 +1,8 @@
 package probe
 
 import (
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +71,10 @@ func TestMongoSectionHere(t *testing.T) {
 			}
 			if m, err := g.Mongo.Get(); err != nil || m.MemoryKB == 0 || m.Name == "" || m.DataFreeKB == 0 || len(m.Sysctl) == 0 {
 				t.Errorf("%+v %v", m, err)
+			}
+			// dash read "6" of 65530: it reads byte by byte, and the kernel gives a parameter to the first read only
+			if whole, err := os.ReadFile("/proc/sys/vm/max_map_count"); err == nil && g.Mongo.Or(facts.Mongo{}).Sysctl["vm.max_map_count"] != strings.TrimSpace(string(whole)) {
+				t.Errorf("vm.max_map_count is %s, the probe says %+v", whole, g.Mongo.Or(facts.Mongo{}).Sysctl)
 			}
 		})
 	}

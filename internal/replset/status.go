@@ -113,6 +113,8 @@ func (s *Summary) judge(have Facts, maxLag time.Duration) {
 	switch {
 	case have.Config == nil && allFresh(have):
 		add("the set was never formed: boxdoctor provision forms it")
+	case have.Config == nil:
+		add("no member told the set's configuration, so nothing is known of its members")
 	case s.Primary == "":
 		add("there is no primary: nothing can be written. Bring a majority of members back; boxdoctor never forces one")
 	}

@@ -29,6 +29,7 @@ func TestSummarize(t *testing.T) {
 		"no leader": {seen(func(f *Facts) { f.Nodes[0].Writable = false }), "there is no primary", true},
 		"missing":   {seen(func(f *Facts) { f.Config.Members = f.Config.Members[:2] }), "c:1 is declared and no member", true},
 		"surplus":   {formed("8.0.4", set(member("a:1"), member("b:1"), member("c:1"), member("d:1"))), "d:1 is a member and not declared", true},
+		"not told":  {seen(func(f *Facts) { f.Config = nil }), "no member told the set's configuration", false},
 		"fresh":     {fresh("8.0.4", "a:1", "b:1", "c:1"), "the set was never formed", false},
 	} {
 		s := Summarize(three, c.have, 10*time.Second)

@@ -1,3 +1,4 @@
+// FerretDB for the acceptance tests, apart from boxdoctor's own dependencies; ../mongo_test.go builds it.
 module github.com/boxdoctor/boxdoctor/internal/acceptance/mongolab
 
 go 1.26.0

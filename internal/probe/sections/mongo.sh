@@ -10,10 +10,10 @@ for f in enabled defrag khugepaged/max_ptes_none; do
 		tag thp "$f $v"
 	fi
 done
+# by cat: dash reads byte by byte, and a parameter gives everything to the first read only
 for k in vm/swappiness vm/max_map_count vm/overcommit_memory vm/zone_reclaim_mode net/core/somaxconn net/ipv4/tcp_keepalive_time; do
 	if [ -r "/proc/sys/$k" ]; then
-		IFS= read -r v <"/proc/sys/$k"
-		tag sysctl "$k $v"
+		tag sysctl "$k $(cat "/proc/sys/$k")"
 	fi
 done
 case $BD_MANAGER in
