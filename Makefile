@@ -59,6 +59,7 @@ acceptance-host:
 acceptance-full: acceptance acceptance-host vm-packages
 	internal/acceptance/vm/vm.sh image founding current stock
 	go test -tags acceptance_vm -count=1 -v -timeout 150m ./internal/acceptance
+	go test -tags 'acceptance acceptance_full' -count=1 -run TestLogAgentFailures -v -timeout 60m ./internal/acceptance
 
 vm-packages:
 	@echo "The VM lab needs root on Debian 12. It installs these packages and those of the container lab:"

@@ -45,6 +45,7 @@ type receivers struct {
 	mu          sync.Mutex
 	got         map[string]*bytes.Buffer
 	before      int // records in Kafka before this batch
+	next        int // the number of the next batch's first line
 }
 
 // listen starts the receivers for a guest.
@@ -72,6 +73,14 @@ func readText(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// try runs a command in the guest that may fail, and returns what it printed.
+func (g *guest) try(script string) string {
+	ctx, cancel := context.WithTimeout(g.t.Context(), 20*time.Second)
+	defer cancel()
+	out, _ := exec.CommandContext(ctx, "./lab/lab.sh", "exec", g.name, "sh", "-c", script).Output()
+	return string(out)
 }
 
 func (r *receivers) write(name, text string) string {
@@ -350,7 +359,7 @@ func agentGuest(t *testing.T, name, buffer string) (*guest, *receivers, string) 
 // batch is so many lines, numbered from first on; all but every tenth, which is DEBUG, are kept.
 type batch struct{ first, n, rate int }
 
-func (b batch) kept() int { return b.n - (b.n+9)/10 }
+func (b batch) kept() int { return b.n - b.n/10 }
 
 // write starts the application in the guest; done tells when it is through.
 func (b batch) write(t *testing.T, g *guest) (done func()) {
