@@ -417,7 +417,7 @@ func (r *receivers) row(g *guest, what string, b batch) {
 	}
 	r.t.Log(line + " |")
 	if r.t.Failed() {
-		r.t.Log(g.sh("journalctl --no-pager -o short-precise -u boxdoctor-logs | tail -n 40; ls -la /var/lib/boxdoctor-logs/rsyslog /var/log/qrd; tail -n 1 /var/lib/boxdoctor-logs/rsyslog/stats.json; cat /var/lib/boxdoctor-logs/rsyslog/imfile*"))
+		r.t.Log(g.sh("journalctl --no-pager -o short-precise -u boxdoctor-logs | tail -n 40; ls -la /var/lib/boxdoctor-logs/rsyslog /var/log/qrd; grep -o '"name": "omkafka[^}]*' /var/lib/boxdoctor-logs/rsyslog/stats.json | tail -n 1; cat /var/lib/boxdoctor-logs/rsyslog/imfile*"))
 	}
 }
 
@@ -434,7 +434,7 @@ func gaps(text string, b batch) string {
 		for n < b.first+b.n && !seen[n] {
 			n++
 		}
-		if n-from > 1 {
+		if n-from > 1 || n > from && (from-b.first)%10 != 0 {
 			out = append(out, fmt.Sprintf("%d-%d", from, n-1))
 		}
 	}
