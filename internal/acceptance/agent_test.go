@@ -417,7 +417,7 @@ func (r *receivers) row(g *guest, what string, b batch) {
 	}
 	r.t.Log(line + " |")
 	if r.t.Failed() {
-		r.t.Log(g.sh("journalctl --no-pager -o short-precise -u boxdoctor-logs | tail -n 40; ls -la /var/lib/boxdoctor-logs/rsyslog /var/log/qrd; grep -o '"name": "omkafka[^}]*' /var/lib/boxdoctor-logs/rsyslog/stats.json | tail -n 1; cat /var/lib/boxdoctor-logs/rsyslog/imfile*"))
+		r.t.Log(g.sh("journalctl --no-pager -o short-precise -u boxdoctor-logs | tail -n 40; ls -la /var/lib/boxdoctor-logs/rsyslog /var/log/qrd; grep -o '.name.: .omkafka[^}]*' /var/lib/boxdoctor-logs/rsyslog/stats.json | tail -n 1; cat /var/lib/boxdoctor-logs/rsyslog/imfile*"))
 	}
 }
 
