@@ -86,7 +86,7 @@ func (p *logPlan) tails() (inputs, filters []yaml.MapSlice) {
 		tag := "lines." + strconv.Itoa(i)
 		inputs = append(inputs, yaml.MapSlice{
 			item("name", "tail"), item("tag", tag), item("path", f.Path), item("db", p.stateDir()+"/offsets-"+digest(f.Path)+".db"),
-			item("db.locking", "on"), item("read_from_head", "on"), item("refresh_interval", 5),
+			item("db.locking", "on"), item("read_from_head", "on"), item("refresh_interval", 1),
 			// long, because a file that was rotated while reading had stopped is given up after it
 			item("rotate_wait", 86400),
 			item("path_key", "file"), item("key", "log"), item("parser", "boxdoctor"),

@@ -195,8 +195,8 @@ func (p *logPlan) unit() Resource {
 	start := "ExecStart=" + fluentProgram + " -c " + fluentFile
 	if p.agent == agentRsyslog {
 		// the shell's $SERVICE_RESULT, not systemd's; without it (before systemd 232) every end counts as not in order
-		start = fmt.Sprintf("ExecStartPre=%s %s %d\nExecStart=%s -n -f %s -i %s\nExecStopPost=/bin/sh -c 'if [ \"$$SERVICE_RESULT\" = success ]; then rm -f %s/running; fi'",
-			rewindFile, p.stateDir(), rewind, rsyslogProgram, rsyslogFile, logsPID, p.stateDir())
+		start = fmt.Sprintf("ExecStartPre=%s %s %d %s\nExecStart=%s -n -f %s -i %s\nExecStopPost=/bin/sh -c 'if [ \"$$SERVICE_RESULT\" = success ]; then rm -f %s/running; fi'",
+			rewindFile, p.stateDir(), rewind, logsPID, rsyslogProgram, rsyslogFile, logsPID, p.stateDir())
 	}
 	text := fmt.Sprintf(`# boxdoctor provision
 [Unit]
@@ -209,7 +209,7 @@ Type=simple
 %s
 Restart=always
 RestartSec=2s
-TimeoutStopSec=60
+TimeoutStopSec=20
 LimitNOFILE=65536
 UMask=0077
 
@@ -227,7 +227,7 @@ func (p *logPlan) health() agentHealth {
 	if p.agent == agentRsyslog {
 		where = p.statsFile()
 	}
-	return agentHealth{[]string{logsService, p.agent, where, logsPID, p.ownLog()}}
+	return agentHealth{[]string{logsService, p.agent, where, p.stateDir() + "/started", p.ownLog()}}
 }
 
 // ID names the step.

@@ -88,8 +88,9 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// started runs an agent until the end of the test; what it says is shown when the test fails.
-func started(t *testing.T, argv ...string) {
+// started runs a program until the end of the test, or until it is killed as by a crash; what it says is shown when
+// the test fails.
+func started(t *testing.T, argv ...string) (crash func()) {
 	t.Helper()
 	var out bytes.Buffer
 	c := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
@@ -98,13 +99,19 @@ func started(t *testing.T, argv ...string) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
+	end := sync.OnceFunc(func() { _ = c.Wait() })
 	t.Cleanup(func() {
 		_ = c.Process.Signal(syscall.SIGTERM)
-		_ = c.Wait()
+		end()
 		if t.Failed() {
-			t.Logf("%s said:\n%s", argv[0], out.String())
+			said := out.String()
+			t.Logf("%s said:\n%s", argv[0], said[max(0, len(said)-8000):])
 		}
 	})
+	return func() {
+		_ = c.Process.Kill()
+		end()
+	}
 }
 
 // becomesTrue waits until something is so, at most 20 seconds.
@@ -146,7 +153,7 @@ func realPlan(t *testing.T, agent, dir string, port int) *logPlan {
 }
 
 // start writes the configuration, lets the agent itself accept it, and runs it.
-func (p *logPlan) start(t *testing.T, program, dir string) {
+func (p *logPlan) start(t *testing.T, program, dir string) (crash func()) {
 	t.Helper()
 	config, err := p.rsyslog()
 	file, check, run := filepath.Join(dir, "rsyslog.conf"), []string{"-N1", "-f"}, []string{"-n", "-i", dir + "/pid", "-f"}
@@ -163,7 +170,7 @@ func (p *logPlan) start(t *testing.T, program, dir string) {
 	if out, err := exec.CommandContext(t.Context(), program, append(check, file)...).CombinedOutput(); err != nil {
 		t.Fatalf("%s refuses its configuration: %v\n%s", program, err, out)
 	}
-	started(t, append(append([]string{program}, run...), file)...)
+	return started(t, append(append([]string{program}, run...), file)...)
 }
 
 // plainRecords are records in one form: sorted keys, file names without their folder, and without the time of collection,
@@ -246,6 +253,148 @@ func TestWhatFollowsAnObjectInAMessage(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// tally is how many of the numbered lines are in a file, and how many of them twice.
+func tally(file string) (distinct, duplicates int) {
+	b, _ := os.ReadFile(file) // not there before the first record
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(b)) {
+		if _, id, ok := strings.Cut(line, `"request_id":"id-`); ok && len(id) >= 7 {
+			if seen[id[:7]] {
+				duplicates++
+			}
+			seen[id[:7]] = true
+		}
+	}
+	return len(seen), duplicates
+}
+
+// missing are the first ranges of lines that are not in a file.
+func missing(file string, n int) []string {
+	b, _ := os.ReadFile(file) // not there before the first record
+	var out []string
+	for i, from := 0, 0; i <= n && len(out) < 10; i++ {
+		if i == n || bytes.Contains(b, fmt.Appendf(nil, `"request_id":"id-%07d"`, i)) {
+			if i > from {
+				out = append(out, fmt.Sprintf("%d-%d", from, i-1))
+			}
+			from = i + 1
+		}
+	}
+	return out
+}
+
+// Nothing that is sent by forward is lost when Fluent Bit is killed, when the receiver dies for a while, when the buffer
+// is full, and when files are renamed: a real one sends to another. Lines are written over about ten seconds.
+func TestFluentBitLosesNothingOnForward(t *testing.T) {
+	if testing.Short() {
+		t.Skip("half a minute")
+	}
+	program := realAgent(t, "fluent-bit")
+	for _, c := range []struct {
+		name, buffer string
+		act          func(t *testing.T, step int, w *world)
+	}{
+		{"calm", "64MB", func(*testing.T, int, *world) {}},
+		{"agent killed three times", "64MB", func(t *testing.T, step int, w *world) {
+			if step == 30 || step == 50 || step == 70 {
+				w.crash()
+				w.crash = w.plan.start(t, w.program, w.dir)
+			}
+		}},
+		{"receiver down", "64MB", func(t *testing.T, step int, w *world) {
+			switch step {
+			case 20:
+				w.down()
+			case 90:
+				w.down = w.receive(t)
+			}
+		}},
+		{"receiver down and the buffer full", "16MB", func(t *testing.T, step int, w *world) {
+			switch step {
+			case 5:
+				w.down()
+			case 99:
+				w.down = w.receive(t)
+			}
+		}},
+		{"renamed four times", "64MB", func(t *testing.T, step int, w *world) {
+			if step%20 == 10 && step < 90 {
+				if err := os.Rename(w.dir+"/app/a.log", fmt.Sprintf("%s/app/a.log.%d", w.dir, step)); err != nil {
+					t.Error(err)
+				}
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, program, c.buffer)
+			const steps, lines = 100, 500
+			tick := time.NewTicker(100 * time.Millisecond)
+			defer tick.Stop()
+			for i := range steps {
+				w.write(t, i*lines, lines)
+				c.act(t, i, w)
+				<-tick.C
+			}
+			within(t, "every line has arrived", func() bool {
+				n, _ := tally(w.dir + "/received/all.json")
+				return n == steps*lines
+			})
+			n, twice := tally(w.dir + "/received/all.json")
+			t.Logf("%s: %d lines, %d lost, %d twice", c.name, steps*lines, steps*lines-n, twice)
+			if n < steps*lines && n > 0 {
+				t.Logf("lost are %v", missing(w.dir+"/received/all.json", steps*lines))
+			}
+		})
+	}
+}
+
+// world is an agent, the application that writes, and a receiver.
+type world struct {
+	program, dir string
+	port         int
+	plan         *logPlan
+	crash, down  func()
+}
+
+func newWorld(t *testing.T, program, buffer string) *world {
+	t.Helper()
+	w := &world{program: program, dir: t.TempDir(), port: freePort(t)}
+	w.plan = realPlan(t, agentFluentBit, w.dir, w.port)
+	w.plan.Buffer.Max = size(buffer)
+	w.plan.to = []Destination{{Reliable: &endpointSpec{Host: "127.0.0.1", Port: w.port}}}
+	w.down = w.receive(t)
+	w.crash = w.plan.start(t, program, w.dir)
+	return w
+}
+
+// receive runs the aggregator's side.
+func (w *world) receive(t *testing.T) (crash func()) {
+	t.Helper()
+	dir := w.dir + "/received"
+	p := realPlan(t, agentFluentBit, dir, 9)
+	p.files, p.receives = nil, true
+	p.Aggregator = &aggregatorSpec{Port: w.port}
+	p.to = []Destination{{File: &destinationFile{Path: dir + "/all.json"}}}
+	return p.start(t, w.program, dir)
+}
+
+// write appends numbered lines, as an application does that opens its file for each of them.
+func (w *world) write(t *testing.T, from, n int) {
+	t.Helper()
+	var b strings.Builder
+	for i := from; i < from+n; i++ {
+		fmt.Fprintf(&b, "2026-11-24T09:30:00.300Z | 10.0.2.15 | - | 1 | id-%07d | SQL[db=main] | INFO | {\"Sql\":\"select a | b from t where id = %d and note = '%s'\"} | 1\n", i, i, strings.Repeat("x", 300))
+	}
+	f, err := os.OpenFile(w.dir+"/app/a.log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = f.WriteString(b.String())
+		_ = f.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

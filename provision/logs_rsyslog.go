@@ -190,9 +190,9 @@ func boolInt(b bool) int {
 }
 
 // queueSize is how many records of a destination may lie in memory; rewind is how many bytes of a file they are at most
-// (1.8 KiB a line), which are read again after a kill (scripts/logs_rewind.sh).
+// (400 bytes a line), which are read again after a kill (scripts/logs_rewind.sh).
 const (
-	queueSize = 2000
+	queueSize = 10000
 	rewind    = 4 << 20
 )
 
@@ -210,7 +210,7 @@ func (p *logPlan) queue(name string, d Destination) []param {
 	}
 	return append(out, param{key: "queue.type", value: `"LinkedList"`}, param{key: "queue.filename", value: quoted(name)}, param{key: "queue.spoolDirectory", value: quoted(p.stateDir())},
 		param{key: "queue.size", value: number64(queueSize)}, param{key: "queue.maxDiskSpace", value: number64(p.bufferMax())}, param{key: "queue.maxFileSize", value: `"16m"`},
-		param{key: "queue.saveOnShutdown", value: `"on"`}, param{key: "queue.dequeueBatchSize", value: `"256"`}, param{key: "queue.timeoutEnqueue", value: quoted(enqueue)},
+		param{key: "queue.saveOnShutdown", value: `"on"`}, param{key: "queue.dequeueBatchSize", value: `"1024"`}, param{key: "queue.timeoutEnqueue", value: quoted(enqueue)},
 		param{key: "action.resumeRetryCount", value: `"-1"`}, param{key: "action.resumeInterval", value: `"2"`}, param{key: "action.resumeIntervalMax", value: `"30"`, since: "8.2006.0"})
 }
 

@@ -1,5 +1,6 @@
 # Tells whether the log agent is well, waiting for it at most $1 seconds (0: looks once). $2 its service, $3 fluent-bit or
-# rsyslog, $4 the port of Fluent Bit's health answer or rsyslog's statistics, $5 rsyslog's pid file, $6 its own log.
+# rsyslog, $4 the port of Fluent Bit's health answer or rsyslog's statistics, $5 a file as old as
+# rsyslog's start, $6 its own log.
 # What the agent said last is shown when it is not well. Uses only what the guest has.
 set -u
 LC_ALL=C

@@ -1,11 +1,14 @@
 # Runs before every start of rsyslog as the log agent. $1 its folder. After an end that was not in order (killed, power
 # cut) what lay in its memory is gone, and its disk queues cannot be trusted: 8.2302 was seen to crash on them. So the
 # queues are put aside, and the files are read again from as far back as queues and memory reached: lines come twice
-# rather than never. $2 how many bytes memory may have held.
+# rather than never. $2 how many bytes memory may have held, $3 the pid file: rsyslog does not start when a number that
+# it finds there belongs to any other process by now.
 set -u
 LC_ALL=C
 export LC_ALL
 cd "$1" || exit 1
+rm -f "$3"
+: >started
 if [ ! -e running ]; then
 	: >running
 	exit 0

@@ -1,0 +1,97 @@
+//go:build acceptance && acceptance_full
+
+package acceptance
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/finding"
+)
+
+// TestLogAgentFailures counts 200,000 lines at 20,000 a second through one failure after the other; its rows are the
+// table of docs/logagent.md. A row is "lost / twice" of kafka, relp, tcp, udp and file.
+func TestLogAgentFailures(t *testing.T) {
+	g, r, file := agentGuest(t, "loss", "256MB")
+	if p, code := g.provision("-f", file); code != finding.ExitOK {
+		t.Fatalf("exit %d, %+v", code, p.Machines[0])
+	}
+	run := func(what string, act func()) {
+		t.Helper()
+		b := batch{r.next, 200000, 20000}
+		r.next += 1000000
+		done := b.write(t, g)
+		if act != nil {
+			act()
+		}
+		done()
+		r.settle(g, b, 6*time.Minute)
+		r.row(g, what, b)
+	}
+	run("calm", nil)
+	run("receivers down 60 s", func() {
+		time.Sleep(2 * time.Second)
+		r.down()
+		time.Sleep(60 * time.Second)
+		r.up()
+	})
+	run("agent killed three times", func() {
+		for range 3 {
+			time.Sleep(3 * time.Second)
+			g.sh("systemctl kill -s KILL boxdoctor-logs")
+		}
+	})
+	run("renamed four times", func() { rotate(g, `mv /var/log/qrd/app.log /var/log/qrd/app.log.$i`) })
+	run("copied and cut off four times", func() {
+		rotate(g, `cp /var/log/qrd/app.log /var/log/qrd/app.log.$i && : >/var/log/qrd/app.log`)
+	})
+	small := strings.Replace(readText(t, file), "256MB", "16MB", 1)
+	if err := os.WriteFile(file, []byte(small), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if p, code := g.provision("-f", file); code != finding.ExitOK {
+		t.Fatalf("a smaller buffer: exit %d, %+v", code, p.Machines[0])
+	}
+	run("receivers down 60 s, buffer of 16 MB full", func() {
+		time.Sleep(2 * time.Second)
+		r.down()
+		time.Sleep(60 * time.Second)
+		r.up()
+	})
+
+	b := batch{r.next, 200000, 20000}
+	b.write(t, g)()
+	restart(t, g)
+	r.settle(g, b, 6*time.Minute)
+	r.row(g, "guest restarted with lines unread", b)
+}
+
+// rotate rotates four times while lines are written.
+func rotate(g *guest, how string) {
+	for i := range 4 {
+		time.Sleep(2 * time.Second)
+		g.sh(fmt.Sprintf("rm -f /var/log/qrd/app.log.%d; i=%d; %s", i, i, how))
+	}
+}
+
+// restart reboots the guest and waits until it answers.
+func restart(t *testing.T, g *guest) {
+	t.Helper()
+	begin := time.Now()
+	boot := g.sh("cat /proc/1/stat | cut -d' ' -f22")
+	_ = g.try("systemctl reboot")
+	end := time.Now().Add(2 * time.Minute)
+	for {
+		time.Sleep(time.Second)
+		if now := g.try("cat /proc/1/stat | cut -d' ' -f22"); now != "" && now != boot {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the guest does not come back")
+		}
+	}
+	step(t, begin, "the guest restarted")
+}
