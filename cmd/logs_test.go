@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -22,12 +23,20 @@ import (
 // fleet is a trial with machines of these names, each a real SSH server in front of this machine's own shell, and one that is off.
 func fleet(t *testing.T, names ...string) *trial {
 	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("this machine's own shell stands for a Linux guest")
+	}
 	tr := newTrial(t)
 	tr.dial = dialGuest
 	tr.now = time.Now
+	tr.env["GUESTS"] = t.TempDir() // the folder in which each has one, where its commands run
 	var ms []host.Machine
 	for _, name := range names {
-		s, err := sshserver.Start(t.Context(), sshserver.Options{Handler: &sshserver.ShellHandler{}})
+		dir := filepath.Join(tr.env["GUESTS"], name)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s, err := sshserver.Start(t.Context(), sshserver.Options{Handler: &sshserver.ShellHandler{Dir: dir}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,6 +101,30 @@ func TestLogs(t *testing.T) {
 	}
 	if out, _ = run(0, "--level", "warn"); !strings.HasPrefix(out, "db  2026") || strings.Count(out, "\n") != 1 {
 		t.Errorf("logs on a group only: %s", out)
+	}
+}
+
+// TestREADMEShowsTheRealTimeline: each machine has a log of its own.
+func TestREADMEShowsTheRealTimeline(t *testing.T) {
+	tr := fleet(t, "web", "db")
+	for name, lines := range map[string][]string{
+		"web": {"2026-11-24T09:30:00.125Z | 10.0.2.15 | 192.168.56.1 | 4711 | 7f3a-01 | HTTP[Method=GET Url=/orders/17] | INFO | request begins | ",
+			"2026-11-24T09:30:00.204Z | 10.0.2.15 | 192.168.56.1 | 4711 | 7f3a-01 | RUNTIME[module=cart] | ERROR | left | right | E1042"},
+		"db": {`2026-11-24T09:30:00.131Z | 10.0.2.16 | - | 815 | 7f3a-01 | SQL | DEBUG | {"Sql":"select 'a' || name from orders where id = ?","RunTime":3.2} | 0`},
+	} {
+		if err := os.WriteFile(filepath.Join(tr.env["GUESTS"], name, "app.log"), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr.run(t, 0, "logs", "--request-id", "7f3a-01", "--file", "/proc/self/cwd/*.log")
+	for _, page := range []string{"../README.md", "../docs/logs.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "```\n"+tr.out.String()+"```\n") {
+			t.Errorf("%s does not show what is printed:\n%s", page, tr.out)
+		}
 	}
 }
 

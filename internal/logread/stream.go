@@ -71,6 +71,8 @@ type Options struct {
 	Follow bool
 	// Timeout bounds the reading of one log.
 	Timeout time.Duration
+	// holdBack is how long lines that are followed wait for those of other machines; zero: defaultHoldBack.
+	holdBack time.Duration
 }
 
 // stream is a source while it is read.
