@@ -165,6 +165,21 @@ func TestLogsOfAMachineThatCannotBeReached(t *testing.T) {
 	}
 }
 
+// TestLogsOfAWrongClock are put where they belong, and that is said; the lines stay as they are.
+func TestLogsOfAWrongClock(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "app.log")
+	if err := os.WriteFile(log, []byte(twoMachines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tr := fleet(t, "web")
+	tr.now = func() time.Time { return time.Now().Add(-time.Hour) }
+	tr.run(t, 0, "logs", "--file", log, "--level", "warn", "--format", "json")
+	tr.wantErr(t, "web: its clock is 3600.0 s ahead (give or take ")
+	if out := tr.out.String(); !strings.Contains(out, `"at":"2026-11-24T08:30:00.`) || !strings.Contains(out, `"time":"2026-11-24T09:30:00.100Z"`) {
+		t.Error(out)
+	}
+}
+
 // TestLogsFollowEndsByCtrlC, says nothing of it, and leaves nothing running.
 func TestLogsFollowEndsByCtrlC(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "app.log")

@@ -235,6 +235,12 @@ func TestProblems(t *testing.T) {
 	if got := read(Source{Machine: "web", Guest: cut, Files: []string{name}}, Filter{}); !strings.Contains(got, "stopped before the end") {
 		t.Error(got)
 	}
+	for follow, want := range map[bool]string{false: "1ns were not enough; --timeout gives it more", true: "[] <nil>"} {
+		problems, err := Read(t.Context(), []Source{{Machine: "web", Guest: g, Files: []string{name}}}, Options{Follow: follow, Timeout: 1}, func(Entry) error { return nil })
+		if got := fmt.Sprint(problems, err); !strings.Contains(got, want) {
+			t.Errorf("follow %v: %s", follow, got)
+		}
+	}
 	boom := errors.New("disk full")
 	if _, err := Read(t.Context(), []Source{{Machine: "web", Guest: g, Files: []string{name}}}, Options{Timeout: time.Minute}, func(Entry) error { return boom }); !errors.Is(err, boom) {
 		t.Errorf("an error of emit became %v", err)

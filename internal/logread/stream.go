@@ -109,6 +109,12 @@ func (st *stream) read(ctx context.Context, o Options) error {
 	}
 	whole := st.take(ctx, s.lines)
 	err := s.end(whole)
+	switch timeUp := errors.Is(err, context.DeadlineExceeded); {
+	case timeUp && o.Follow: // as long as was wanted
+		return nil
+	case timeUp:
+		return fmt.Errorf("%v were not enough; --timeout gives it more", o.Timeout)
+	}
 	if err == nil && !whole && ctx.Err() == nil {
 		err = errors.New("the guest stopped before the end of the log")
 	}
