@@ -84,6 +84,9 @@ func newLogsCmd(a *app, run func(context.Context, *logsOptions) error) *cobra.Co
 	fs.IntVarP(&o.Jobs, "jobs", "j", defaultJobs, "connect to `N` machines at once")
 	fs.CountVarP(&o.Verbose, "verbose", "v", "-vv: show every step, on stderr")
 	addFormat(c, &o.Format)
+	for flag, words := range map[string][]string{"level": logline.Levels(), "type": logline.Types()} {
+		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // they exist
+	}
 	o.Reach.add(fs)
 	c.AddCommand(newLogsLintCmd(a))
 	return c

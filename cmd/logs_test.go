@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -22,12 +23,20 @@ import (
 // fleet is a trial with machines of these names, each a real SSH server in front of this machine's own shell, and one that is off.
 func fleet(t *testing.T, names ...string) *trial {
 	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("this machine's own shell stands for a Linux guest")
+	}
 	tr := newTrial(t)
 	tr.dial = dialGuest
 	tr.now = time.Now
+	tr.env["GUESTS"] = t.TempDir() // the folder in which each has one, where its commands run
 	var ms []host.Machine
 	for _, name := range names {
-		s, err := sshserver.Start(t.Context(), sshserver.Options{Handler: &sshserver.ShellHandler{}})
+		dir := filepath.Join(tr.env["GUESTS"], name)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s, err := sshserver.Start(t.Context(), sshserver.Options{Handler: &sshserver.ShellHandler{Dir: dir}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,6 +104,30 @@ func TestLogs(t *testing.T) {
 	}
 }
 
+// TestREADMEShowsTheRealTimeline: each machine has a log of its own.
+func TestREADMEShowsTheRealTimeline(t *testing.T) {
+	tr := fleet(t, "web", "db")
+	for name, lines := range map[string][]string{
+		"web": {"2026-11-24T09:30:00.125Z | 10.0.2.15 | 192.168.56.1 | 4711 | 7f3a-01 | HTTP[Method=GET Url=/orders/17] | INFO | request begins | ",
+			"2026-11-24T09:30:00.204Z | 10.0.2.15 | 192.168.56.1 | 4711 | 7f3a-01 | RUNTIME[module=cart] | ERROR | left | right | E1042"},
+		"db": {`2026-11-24T09:30:00.131Z | 10.0.2.16 | - | 815 | 7f3a-01 | SQL | DEBUG | {"Sql":"select 'a' || name from orders where id = ?","RunTime":3.2} | 0`},
+	} {
+		if err := os.WriteFile(filepath.Join(tr.env["GUESTS"], name, "app.log"), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr.run(t, 0, "logs", "--request-id", "7f3a-01", "--file", "/proc/self/cwd/*.log")
+	for _, page := range []string{"../README.md", "../docs/logs.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "```\n"+tr.out.String()+"```\n") {
+			t.Errorf("%s does not show what is printed:\n%s", page, tr.out)
+		}
+	}
+}
+
 // validLines checks documents, one a line, against a schema.
 func validLines(t *testing.T, text, schema string, want int) {
 	t.Helper()
@@ -129,6 +162,21 @@ func TestLogsOfAMachineThatCannotBeReached(t *testing.T) {
 	tr.wantErr(t, "off: its logs are missing here: machine off is powered off")
 	if n := strings.Count(tr.out.String(), "\n"); n != 3 {
 		t.Errorf("%d lines of web", n)
+	}
+}
+
+// TestLogsOfAWrongClock are put where they belong, and that is said; the lines stay as they are.
+func TestLogsOfAWrongClock(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "app.log")
+	if err := os.WriteFile(log, []byte(twoMachines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tr := fleet(t, "web")
+	tr.now = func() time.Time { return time.Now().Add(-time.Hour) }
+	tr.run(t, 0, "logs", "--file", log, "--level", "warn", "--format", "json")
+	tr.wantErr(t, "web: its clock is 3600.0 s ahead (give or take ")
+	if out := tr.out.String(); !strings.Contains(out, `"at":"2026-11-24T08:30:00.`) || !strings.Contains(out, `"time":"2026-11-24T09:30:00.100Z"`) {
+		t.Error(out)
 	}
 }
 

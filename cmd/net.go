@@ -189,7 +189,7 @@ func pathTable(b *strings.Builder, r netprobe.Report) {
 		row(p.From, p.To, addrText(p.Address), tcpText(p), udpText(p))
 	}
 	for _, p := range r.Ports {
-		row(p.From, p.To, fmt.Sprintf("%s:%d", addrText(p.Address), p.Port), statusText(p.Status, p.LatencyMS), "")
+		row(p.From, p.To, fmt.Sprintf("%s:%d", addrText(p.Address), p.Port), statusText(p.Status, p.LatencyMS))
 	}
 	_ = w.Flush()
 }

@@ -26,7 +26,7 @@ func TestNetText(t *testing.T) {
 		Machines: []netprobe.MachineReport{{Name: "gone", Problem: "no answer", Command: "vagrant up gone"}},
 		Paths: []netprobe.Path{
 			{From: "web", To: "db", Address: addr, TCP: netprobe.OK, LatencyMS: 0.42, UDP: netprobe.Lossy, Echo: netprobe.Echo{Sent: 100, Received: 93, MeanMS: 0.5, Reordered: 2}, Verdict: netprobe.Lossy,
-				Message: "of 100 datagrams 7 did not come back", Advice: "TCP: of UDP 7% is lost"},
+				Message: "of 100 datagrams 7 did not come back", Fix: "send by TCP", Advice: "TCP: of UDP 7% is lost"},
 			{From: "db", To: "web", TCP: netprobe.NotTried, UDP: netprobe.NotTried, Verdict: netprobe.NoRoute, LatencyMS: -1, Message: "no network", Fix: "vagrant reload web"},
 			{From: "(host)", To: "web", TCP: netprobe.NotTried, UDP: netprobe.NotTried, Verdict: netprobe.ForwardsOnly, LatencyMS: -1},
 		},
@@ -37,17 +37,18 @@ func TestNetText(t *testing.T) {
 	want := `gone   not tried
   why     no answer
   run     vagrant up gone
-FROM    TO   ADDRESS              TCP              UDP
-web     db   192.168.56.12        ok 0.4 ms        93 of 100, 0.5 ms, 2 out of order
-db      web  -                    no route         -
-(host)  web  -                    forwards only    -
-web     db   192.168.56.12:27017  wrong interface  
+FROM    TO   ADDRESS              TCP            UDP
+web     db   192.168.56.12        ok 0.4 ms      93 of 100, 0.5 ms, 2 out of order
+db      web  -                    no route       -
+(host)  web  -                    forwards only  -
+web     db   192.168.56.12:27017  wrong interface
 
 FORWARDED  TO   PORT  STATUS
 tcp 8080   web  80    ok
 
 WARN  web to db
   seen    of 100 datagrams 7 did not come back
+  do      send by TCP
 
 FAIL  db to web
   seen    no network

@@ -79,6 +79,52 @@ func TestLogsOfTwentyGuests(t *testing.T) {
 	}
 }
 
+// TestLogsOfAGuest: a real guest, whose logs only root may read: its rotated files, what is written while somebody looks, and its network.
+func TestLogsOfAGuest(t *testing.T) {
+	g := startGuest(t, "logs", "deb")
+	g.flags = []string{"--ssh-config", g.sshConfig}
+	line := func(minute int, level, message string) string {
+		return fmt.Sprintf("%s | 10.0.2.15 | - | 7 | r%d | RUNTIME | %s | %s | 0\\n", time.Now().UTC().Add(time.Duration(-minute)*time.Minute).Format("2006-01-02T15:04:05.000Z"), minute, level, message)
+	}
+	g.sh("mkdir -m 700 /var/log/shop; cd /var/log/shop; umask 077; printf '" + line(90, "WARN", "too old") + line(50, "WARN", "packed") + "' | gzip >app.log.2.gz; touch -d '-50 minutes' app.log.2.gz; printf '" +
+		line(40, "INFO", "mild") + line(30, "WARN", "rotated") + "\\tat one\\n' >app.log.1; printf '" + line(1, "ERROR", "now") + "' >app.log")
+	messages := func(out string) string {
+		var words []string
+		for l := range strings.Lines(out) {
+			if f := strings.Split(l, " | "); len(f) > 7 {
+				words = append(words, f[7])
+			} else {
+				words = append(words, strings.TrimSpace(strings.TrimPrefix(l, "logs")))
+			}
+		}
+		return strings.Join(words, ", ")
+	}
+	begin := time.Now()
+	out, code := g.text("logs", "--file", "/var/log/shop/*.log", "--since", "1h", "--level", "warn")
+	step(t, begin, "boxdoctor logs --since 1h --level warn: exit %d", code)
+	if want := "packed, rotated, at one, now"; code != 0 || messages(out) != want {
+		t.Errorf("exit %d, got %s, want %s\n%s", code, messages(out), want, out)
+	}
+	go func() {
+		<-time.After(6 * time.Second)
+		g.sh("cd /var/log/shop; mv app.log app.log.0; printf '" + line(0, "WARN", "to the old one") + "' >>app.log.0; printf '" + line(0, "WARN", "to the new one") + "' >app.log")
+	}()
+	begin = time.Now()
+	out, code = g.text("logs", "-f", "--file", "/var/log/shop/*.log", "--timeout", "12s")
+	step(t, begin, "boxdoctor logs -f through a rotation: exit %d", code)
+	if want := "now, to the old one, to the new one"; code != 0 || messages(out) != want {
+		t.Errorf("got %s, want %s\n%s", messages(out), want, out)
+	}
+	g.says("pgrep -fc '[r]ead-logs' || true", "0")
+	begin = time.Now()
+	out, code = g.text("net")
+	step(t, begin, "boxdoctor net: exit %d", code)
+	if code != 0 || !strings.Contains(out, "100 of 100") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+	g.says("ls -A /tmp /var/tmp | grep -c net-probe || true", "0")
+}
+
 // all reads everything and looks at the memory that it takes.
 func (l *netlab) all(pattern string) {
 	l.t.Helper()

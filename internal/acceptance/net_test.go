@@ -99,6 +99,11 @@ func TestNet(t *testing.T) {
 	l.port(r, "a", "c", 9300, netprobe.Filtered)
 	l.port(r, "a", "c", 8080, netprobe.OK)
 	l.port(r, "a", "far", 8080, netprobe.NoRoute)
+	if text, _ := l.doctor("net", "a", "b", "--port", "27017"); !strings.Contains(text, "WARN  a to b") || !strings.Contains(text, "wrong interface") {
+		t.Errorf("for people:\n%s", text)
+	} else {
+		t.Log("boxdoctor net a b --port 27017\n" + text)
+	}
 	if left := l.in("a", "ss -H -ltn | grep -vc -e :22 -e :27017 -e :8080 || true"); strings.TrimSpace(left) != "0" {
 		t.Errorf("%s listeners stay behind", left)
 	}

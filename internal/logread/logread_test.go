@@ -235,6 +235,12 @@ func TestProblems(t *testing.T) {
 	if got := read(Source{Machine: "web", Guest: cut, Files: []string{name}}, Filter{}); !strings.Contains(got, "stopped before the end") {
 		t.Error(got)
 	}
+	for follow, want := range map[bool]string{false: "1ns were not enough; --timeout gives it more", true: "[] <nil>"} {
+		problems, err := Read(t.Context(), []Source{{Machine: "web", Guest: g, Files: []string{name}}}, Options{Follow: follow, Timeout: 1}, func(Entry) error { return nil })
+		if got := fmt.Sprint(problems, err); !strings.Contains(got, want) {
+			t.Errorf("follow %v: %s", follow, got)
+		}
+	}
 	boom := errors.New("disk full")
 	if _, err := Read(t.Context(), []Source{{Machine: "web", Guest: g, Files: []string{name}}}, Options{Timeout: time.Minute}, func(Entry) error { return boom }); !errors.Is(err, boom) {
 		t.Errorf("an error of emit became %v", err)
@@ -286,7 +292,7 @@ func following(t *testing.T, sources []Source, f Filter) (lines func() []string,
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = Read(ctx, sources, Options{Filter: f, Follow: true, Timeout: time.Minute}, func(e Entry) error {
+		_, _ = Read(ctx, sources, Options{Filter: f, Follow: true, Timeout: time.Minute, holdBack: 200 * time.Millisecond}, func(e Entry) error {
 			mu.Lock()
 			defer mu.Unlock()
 			got = append(got, short(e))
@@ -423,6 +429,22 @@ func TestParseFound(t *testing.T) {
 	if _, err := parseFound(many, start, start); !errors.Is(err, ErrTooMany) {
 		t.Errorf("%d files: %v", maxFiles+1, err)
 	}
+}
+
+func FuzzParseFound(f *testing.F) {
+	f.Add("now 1100 500000000\nfile r 5 6 /a b\npart - 4 3 /a b.1\nnone /x*\n")
+	f.Add("part r 1 1 /x\nfile r 99999999999999999999 1 /a\nnow x y\n")
+	f.Fuzz(func(t *testing.T, out string) {
+		found, err := parseFound(out, day, day)
+		for _, l := range found.Logs {
+			if files, _ := l.Paths(day); !strings.HasPrefix(l.Path, "/") || files[len(files)-1] != l.Path {
+				t.Errorf("%+v", l)
+			}
+		}
+		if err == nil && len(found.Logs) > maxFiles {
+			t.Errorf("%d logs", len(found.Logs))
+		}
+	})
 }
 
 // TestFindAsRoot: what the login user cannot read is looked for as root, and without root what there is stays. No step stays open.

@@ -1,6 +1,7 @@
 package logread
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"sync"
@@ -24,7 +25,7 @@ func Read(ctx context.Context, sources []Source, o Options, emit func(Entry) err
 	}
 	var err error
 	if o.Follow {
-		err = follow(ctx, streams, emit)
+		err = follow(ctx, streams, cmp.Or(o.holdBack, defaultHoldBack), emit)
 	} else {
 		err = merge(ctx, streams, emit)
 	}
@@ -106,12 +107,12 @@ func merge(ctx context.Context, streams []*stream, emit func(Entry) error) error
 // Lines that are followed are held back this long, so that those of other machines can come before them, but never more than
 // these at a time.
 const (
-	holdBack = 1200 * time.Millisecond
-	holdMost = 20000
+	defaultHoldBack = 1200 * time.Millisecond
+	holdMost        = 20000
 )
 
 // follow emits what comes, in the order of time as far as it comes within holdBack.
-func follow(ctx context.Context, streams []*stream, emit func(Entry) error) error {
+func follow(ctx context.Context, streams []*stream, holdBack time.Duration, emit func(Entry) error) error {
 	in := gather(ctx, streams)
 	tick := time.NewTicker(holdBack / 8)
 	defer tick.Stop()

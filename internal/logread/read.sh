@@ -188,17 +188,16 @@ bd_before() {
 	dd if="$1" bs=1 skip=$(($2 - bd_back)) count=$bd_back 2>/dev/null
 }
 
-# bd_rest FILE BYTES prints what a rotation by copying took away before it was read: the copy, from there on.
+# bd_rest FILE BYTES prints what a rotation by copying took away before it was read: the copy, from there on. It is the file in which the
+# same stands before that place.
 bd_rest() {
-	bd_copy=
+	if [ "$2" = 0 ]; then return; fi
 	for bd_c in "$1".[0-9]* "$1"-[0-9]*; do
-		case $bd_c in *.gz | *.xz | *.bz2 | *.zst) continue ;; esac
-		# shellcheck disable=SC3013 # dash, bash, ksh and busybox know -nt and -ef
-		if [ -f "$bd_c" ] && { [ -z "$bd_copy" ] || [ "$bd_c" -nt "$bd_copy" ]; }; then bd_copy=$bd_c; fi
+		if [ -f "$bd_c" ] && [ "$(stat -L -c %s -- "$bd_c")" -ge "$2" ] && [ "$(bd_before "$bd_c" "$2")" = "$bd_mark" ]; then
+			tail -c +$(($2 + 1)) -- "$bd_c"
+			return
+		fi
 	done
-	if [ -n "$bd_copy" ] && [ $(($(date +%s) - $(stat -L -c %Y -- "$bd_copy"))) -le 5 ] && [ "$(stat -L -c %s -- "$bd_copy")" -ge "$2" ]; then
-		tail -c +$(($2 + 1)) -- "$bd_copy"
-	fi
 }
 
 # bd_follow FILE prints a file and what comes to it, through rotation by renaming and by copying, as long as $$ lives.

@@ -71,6 +71,8 @@ type Options struct {
 	Follow bool
 	// Timeout bounds the reading of one log.
 	Timeout time.Duration
+	// holdBack is how long lines that are followed wait for those of other machines; zero: defaultHoldBack.
+	holdBack time.Duration
 }
 
 // stream is a source while it is read.
@@ -107,6 +109,12 @@ func (st *stream) read(ctx context.Context, o Options) error {
 	}
 	whole := st.take(ctx, s.lines)
 	err := s.end(whole)
+	switch timeUp := errors.Is(err, context.DeadlineExceeded); {
+	case timeUp && o.Follow: // as long as was wanted
+		return nil
+	case timeUp:
+		return fmt.Errorf("%v were not enough; --timeout gives it more", o.Timeout)
+	}
 	if err == nil && !whole && ctx.Err() == nil {
 		err = errors.New("the guest stopped before the end of the log")
 	}

@@ -141,6 +141,7 @@ func (p pair) udp(out *Path) {
 		out.UDP, out.Advice = Lossy, fmt.Sprintf("TCP: of UDP %.0f%% is lost", 100*lost)
 		if out.Verdict == OK {
 			out.Verdict, out.Message = Lossy, fmt.Sprintf("of %d datagrams %d did not come back", t.udp.Sent, t.udp.Sent-t.udp.Received)
+			out.Fix = "send by TCP here what must arrive"
 		}
 	case t.udp.Reordered > 0 || t.udp.Duplicated > 0:
 		out.UDP, out.Advice = OK, "TCP: UDP arrives out of order or twice"
