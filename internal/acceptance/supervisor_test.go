@@ -275,6 +275,9 @@ func TestSupervisorOffline(t *testing.T) {
 
 // TestSupervisorOfEPEL: the layout of EPEL's package by the real dnf and systemd; the files are Debian's (lab/supervisor.sh).
 func TestSupervisorOfEPEL(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the files are Debian's: make acceptance-full")
+	}
 	g, _, _ := supervised(t, "supepel", "el-sup", "")
 	g.apply(finding.ExitOK, -1)
 	if i, _ := g.ps(finding.ExitOK); i.Version != "4.2.5" || i.Config != "/etc/supervisord.conf" || i.Socket != "/run/supervisor/supervisor.sock" {
