@@ -39,11 +39,12 @@ fuzz:
 update:
 	go test ./internal/report ./internal/vagrantfile ./cmd ./fixes ./internal/probe ./checks . -update
 
+SHORT = -short
 acceptance:
 	@echo "This needs root on Debian. It installs these packages:"
 	@sed 's/#.*//' internal/acceptance/lab/packages
 	internal/acceptance/lab/lab.sh install
-	go test -tags acceptance -count=1 -v -timeout 30m ./internal/acceptance
+	go test -tags acceptance $(SHORT) -count=1 -v -timeout 30m ./internal/acceptance
 	go test -tags acceptance -count=1 -run TestAgainstVagrant -v ./internal/vagrantfile
 
 # the founding case on a kernel of its own: what .ci/run has time for
@@ -57,6 +58,7 @@ acceptance-host:
 	go test -tags acceptance_host -count=1 -v -timeout 20m -run 'TestHost|TestUp' ./internal/acceptance
 
 # everything; about an hour and a half
+acceptance-full: SHORT =
 acceptance-full: acceptance acceptance-host vm-packages
 	internal/acceptance/vm/vm.sh image founding current stock
 	go test -tags acceptance_vm -count=1 -v -timeout 150m ./internal/acceptance

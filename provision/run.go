@@ -242,6 +242,9 @@ func (r *run) check(ctx context.Context) {
 		}
 		earlier = s.Resource
 	}
+	for _, m := range r.due() {
+		r.steps = append(r.steps, Step{Resource: "notify/" + m, Result: WouldChange, Message: "noted by a run that did not get to it"})
+	}
 }
 
 // unresolved says that the package manager cannot be asked yet about what an earlier repository would offer.

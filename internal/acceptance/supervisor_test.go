@@ -170,6 +170,10 @@ func TestSupervisor(t *testing.T) {
 	if said := g.apply(finding.ExitFailed, -1); !strings.Contains(said, "doomed is FATAL") || !strings.Contains(said, "boom of the test") {
 		t.Errorf("a program that cannot start: %s", said)
 	}
+	// a look does not hide that supervisord was not told to an end
+	if said := g.apply(finding.ExitFailed, 0, "--check"); !strings.Contains(said, "noted by a run that did not get to it") {
+		t.Errorf("a look after that: %s", said)
+	}
 	_, by := g.ps(finding.ExitFailed)
 	if p := by["doomed"]; p.State != "FATAL" || p.LastError != "boom of the test (Exited too quickly)" {
 		t.Errorf("%+v", p)
@@ -275,6 +279,9 @@ func TestSupervisorOffline(t *testing.T) {
 
 // TestSupervisorOfEPEL: the layout of EPEL's package by the real dnf and systemd; the files are Debian's (lab/supervisor.sh).
 func TestSupervisorOfEPEL(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the files are Debian's: make acceptance-full")
+	}
 	g, _, _ := supervised(t, "supepel", "el-sup", "")
 	g.apply(finding.ExitOK, -1)
 	if i, _ := g.ps(finding.ExitOK); i.Version != "4.2.5" || i.Config != "/etc/supervisord.conf" || i.Socket != "/run/supervisor/supervisor.sock" {
