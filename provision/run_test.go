@@ -449,6 +449,36 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestAJobOfAKilledRunIsWaitedFor: what it still makes is seen by the next run, which makes nothing twice.
+func TestAJobOfAKilledRunIsWaitedFor(t *testing.T) {
+	g := newRooted(t)
+	rs := []Resource{ExecResource{Name: "slow", Command: "echo begun >>/srv/log; while [ ! -e /srv/go ]; do sleep 0.05; done; echo x >/srv/x", Creates: "/srv/x"}}
+	ctx, cancel := context.WithCancel(t.Context())
+	g.fault = func(c guest.Cmd) error {
+		if c.Name == "look at run slow" { // the first run is killed while it waits
+			cancel()
+			return ctx.Err()
+		}
+		return nil
+	}
+	o, _ := options()
+	r := Run(ctx, []Machine{g.machine("web", rs...)}, o)
+	if r.ExitCode != finding.ExitInterrupted || !strings.Contains(said(r.Machines[0]), "the next run of boxdoctor waits for it") {
+		t.Fatalf("exit %d, %s", r.ExitCode, said(r.Machines[0]))
+	}
+	g.fault = func(c guest.Cmd) error {
+		if strings.HasPrefix(c.Name, "look at the job ") {
+			g.write("/srv/go", "")
+		}
+		return nil
+	}
+	o, j := options()
+	r = perform(t, []Machine{g.machine("web", rs...)}, o)
+	if got := results(r.Machines[0]); got != "exec/slow ok" || r.ExitCode != finding.ExitOK || g.read("/srv/log") != "begun\n" || j.titles() != "" || !strings.Contains(said(r.Machines[0]), "was waited for") {
+		t.Errorf("exit %d, %s, %s, log %q, journal %q", r.ExitCode, got, said(r.Machines[0]), g.read("/srv/log"), j.titles())
+	}
+}
+
 // TestLostGuests: which exit code stands for which moment of a loss, and which code wins over several machines.
 func TestLostGuests(t *testing.T) {
 	lost := func(name string) func(guest.Cmd) error {
