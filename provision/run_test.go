@@ -451,8 +451,11 @@ func TestInterrupted(t *testing.T) {
 
 // TestAJobOfAKilledRunIsWaitedFor: what it still makes is seen by the next run, which makes nothing twice.
 func TestAJobOfAKilledRunIsWaitedFor(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root sees the jobs of a guest")
+	}
 	g := newRooted(t)
-	rs := []Resource{ExecResource{Name: "slow", Command: "echo begun >>/srv/log; while [ ! -e /srv/go ]; do sleep 0.05; done; echo x >/srv/x", Creates: "/srv/x"}}
+	rs := []Resource{ExecResource{Name: "slow", Command: "echo begun >>/srv/log; n=0; while [ ! -e /srv/go ] && [ $n -lt 600 ]; do n=$((n + 1)); sleep 0.05; done; echo x >/srv/x", Creates: "/srv/x"}}
 	ctx, cancel := context.WithCancel(t.Context())
 	g.fault = func(c guest.Cmd) error {
 		if c.Name == "look at run slow" { // the first run is killed while it waits
@@ -581,5 +584,27 @@ func TestNoSecretInADiff(t *testing.T) {
 	}
 	if g.read("/etc/key") != key {
 		t.Errorf("the file holds %q", g.read("/etc/key"))
+	}
+}
+
+// Which exit code wins over several machines: interrupted, not verified, failed, not reached.
+func TestExitCodesHaveAnOrder(t *testing.T) {
+	fine, away := MachineReport{Reachable: true}, MachineReport{}
+	failed := MachineReport{Reachable: true, Steps: []Step{{Result: Failed}}}
+	unsure, cut := MachineReport{Reachable: true, Unverified: true}, MachineReport{Reachable: true, Interrupted: true}
+	would := MachineReport{Reachable: true, Steps: []Step{{Result: MayChange}}}
+	for _, c := range []struct {
+		check bool
+		ms    []MachineReport
+		want  int
+	}{
+		{false, []MachineReport{fine}, finding.ExitOK}, {false, []MachineReport{fine, away}, finding.ExitUnexamined},
+		{false, []MachineReport{away, failed}, finding.ExitFailed}, {false, []MachineReport{failed, unsure, away}, finding.ExitUnverified},
+		{false, []MachineReport{unsure, cut, failed}, finding.ExitInterrupted}, {true, []MachineReport{would, away}, finding.ExitFailed}, {true, []MachineReport{fine}, finding.ExitOK},
+	} {
+		r := Report{Check: c.check, Machines: slices.Clone(c.ms)}
+		if r.finish(); r.ExitCode != c.want {
+			t.Errorf("%+v: exit %d, want %d", c.ms, r.ExitCode, c.want)
+		}
 	}
 }
