@@ -21,7 +21,7 @@ lint:
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2 run ./...
 
 shellcheck:
-	shellcheck -s sh fixes/scripts/*.sh provision/scripts/*.sh provision/sections/*.sh internal/action/*.sh internal/probe/sections/*.sh internal/acceptance/lab/sick/*
+	shellcheck -s sh fixes/scripts/*.sh provision/scripts/*.sh provision/sections/*.sh internal/action/*.sh internal/supervisor/*.sh internal/probe/sections/*.sh internal/acceptance/lab/sick/*
 	shellcheck -x -P SCRIPTDIR -S warning internal/acceptance/lab/lab.sh internal/acceptance/lab/record.sh internal/acceptance/hostlab/hostlab.sh internal/acceptance/hostlab/VBoxManage internal/acceptance/vm/vm.sh .ci/run internal/acceptance/bench/provision.sh
 
 # every platform that a release is built for, without cgo

@@ -32,6 +32,8 @@ var layers = []struct {
 		"fixes plan over facts; only the interpreter acts"},
 	{"provision", []string{module + "/internal/host", module + "/internal/guest/sshguest", module + "/internal/engine", module + "/checks", module + "/cmd"},
 		"resources are declared and compared; only the interpreter acts"},
+	{"internal/supervisor", []string{module + "/internal/host", module + "/internal/guest/sshguest", module + "/provision"},
+		"supervisords are asked through a guest's contract, whoever installed them"},
 	{"internal/guest/sshguest", []string{module + "/internal/facts/probe", module + "/checks", module + "/internal/engine"}, "the transport knows nothing of checks"},
 	{"internal/engine", []string{module + "/cmd", module + "/internal/report", module + "/internal/term", "github.com/spf13/cobra"},
 		"the engine prints nothing and reads no flags"},

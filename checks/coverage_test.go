@@ -40,9 +40,9 @@ func TestCoverageOfTheHostCatalogue(t *testing.T) {
 			t.Errorf("%s: a check, or a reason why there is none, and not both", row)
 		case ok:
 			seen++
-			fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", row, c.Title, c.Level, strings.ReplaceAll(c.Looks, "|", "\\|"))
+			fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", row, c.Title, c.Level, c.Fix, strings.ReplaceAll(c.Looks, "|", "\\|"))
 		default:
-			fmt.Fprintf(&table, "| `%s` | not checked | | %s |\n", row, reason)
+			fmt.Fprintf(&table, "| `%s` | not checked | | | %s |\n", row, reason)
 		}
 	}
 	if n != 112 {
@@ -66,11 +66,12 @@ const coverageHead = `# What boxdoctor sees of the host before a machine runs
 Written by ` + "`make update`" + ` from the checks; a test compares it. %d rows of the host catalogue: %d have a check, %d have a reason why not.
 
 A check's id is the row's id. Level is how far a repair may go: auto (user-level, reversible), confirm (changes the project or a VM), sudo
-(the command is printed, boxdoctor elevates nothing), manual. All checks read only: nothing is downloaded, no device is opened, vagrant is not run.
+(the command is printed, boxdoctor elevates nothing), manual. Fix is what ` + "`boxdoctor fix host`" + ` and ` + "`boxdoctor up --fix`" + ` run; without one the
+finding says what to do. All checks read only: nothing is downloaded, no device is opened, vagrant is not run.
 
 Judged by tables of facts for every system. Seen on a real host: Linux with the real VirtualBox 7.2.22 and Vagrant 2.3.4 (see
 [testing](testing.md)). The Windows and macOS rows follow the sources named in the catalogue and were not tried on those systems.
 
-| row | title | level | how it is looked, or why not |
-|---|---|---|---|
+| row | title | level | fix | how it is looked, or why not |
+|---|---|---|---|---|
 %s`

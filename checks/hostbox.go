@@ -15,7 +15,7 @@ const boxDocs = "https://developer.hashicorp.com/vagrant/docs/boxes"
 var oldServers = []string{"atlas.hashicorp.com", "app.vagrantup.com"}
 
 var _ = register(Check{
-	ID: "box.old_server", Title: "Boxes are looked for where they are now", Target: OnHost, Severity: finding.Major, Rows: []string{"box.old_server"}, Level: LevelAuto,
+	ID: "box.old_server", Title: "Boxes are looked for where they are now", Target: OnHost, Severity: finding.Major, Rows: []string{"box.old_server"}, Level: LevelAuto, Fix: "host.metadata_url",
 	Link:  vagrantIssues + "9442",
 	Why:   "The catalogue moved twice. An old VAGRANT_SERVER_URL, or an old address kept beside an installed box, gives 404 for `vagrant up` and `vagrant box update`.",
 	Looks: "VAGRANT_SERVER_URL and the metadata_url files of installed boxes", Source: "host-catalogue 1.8",
@@ -41,7 +41,7 @@ func partials(judge func([]facts.Download) finding.Verdict) eval {
 }
 
 var _ = register(Check{
-	ID: "box.html_not_json", Title: "What was downloaded is no web page", Target: OnHost, Severity: finding.Major, Rows: []string{"box.html_not_json"}, Level: LevelAuto,
+	ID: "box.html_not_json", Title: "What was downloaded is no web page", Target: OnHost, Severity: finding.Major, Rows: []string{"box.html_not_json"}, Level: LevelAuto, Fix: "host.downloads",
 	Link:  vagrantIssues + "13571",
 	Why:   "A login page or a proxy's page was saved in place of a box; Vagrant resumes that download and never gets a box.",
 	Looks: "the beginning of the files tmp/box… of the Vagrant home", Source: "host-catalogue 1.8",

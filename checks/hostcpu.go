@@ -65,6 +65,7 @@ var _ = register(Check{
 
 var _ = register(Check{
 	ID: "cpu.nested_guest", Title: "VMs can be given nested virtualization", Target: OnHost, Severity: finding.Minor, Rows: []string{"cpu.nested_guest"}, Level: LevelManual,
+	Link:  "https://www.virtualbox.org/manual/",
 	Why:   "A box that runs VMs itself needs nested virtualization, which is gone while Windows' hypervisor holds the processor.",
 	Looks: "`VBoxManage list hostinfo`: Processor supports nested HW virtualization", Source: "host-catalogue 1.4",
 	Eval: onOS("windows", preflight(func(p *facts.Preflight) facts.Value[facts.HostInfo] { return p.Lists.HostInfo }, func(_ *facts.Facts, info facts.HostInfo) finding.Verdict {
@@ -165,6 +166,7 @@ func evalMemory(f *facts.Facts, w facts.Wanted) finding.Verdict {
 
 var _ = register(Check{
 	ID: "res.cpu", Title: "No machine asks for more processors than there are", Target: OnHost, Severity: finding.Minor, Rows: []string{"res.cpu"}, Level: LevelConfirm,
+	Link:  "https://developer.hashicorp.com/vagrant/docs/providers/virtualbox/configuration",
 	Why:   "VirtualBox pretends to have more; the VM is then slower than with fewer.",
 	Looks: "cpus of the Vagrantfile against `VBoxManage list hostinfo`", Source: "host-catalogue 1.4",
 	Eval: onWanted(func(f *facts.Facts, w facts.Wanted) finding.Verdict {

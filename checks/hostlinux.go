@@ -91,6 +91,7 @@ var _ = register(Check{
 
 var _ = register(Check{
 	ID: "linux.xen", Title: "This host is no Xen domain", Target: OnHost, Severity: finding.Critical, Rows: []string{"linux.xen"}, Level: LevelManual,
+	Link:  "https://www.virtualbox.org/manual/",
 	Why:   "VirtualBox's driver refuses: `Running VirtualBox in a Xen environment is not supported`.",
 	Looks: "/proc/xen", Source: "host-catalogue 1.4",
 	Eval: onLinux(func(_ *facts.Facts, l facts.Linux) finding.Verdict {

@@ -6,32 +6,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/shell"
 )
-
-// privateIPs visits the addresses of private networks; err is that of one that cannot be read.
-func privateIPs(w facts.Wanted, visit func(m facts.WantedMachine, n facts.WantedNetwork, ip netip.Addr)) (err error) {
-	for _, m := range w.Machines {
-		for _, n := range m.Networks {
-			text, e := n.IP.Get()
-			switch {
-			case n.Public || n.Internal:
-			case e != nil:
-				err = e
-			case text != "":
-				if ip, e := netip.ParseAddr(text); e == nil {
-					visit(m, n, ip)
-				}
-			}
-		}
-	}
-	return err
-}
 
 var _ = register(Check{
 	ID: "net.hostonly_range", Title: "Private networks lie in the ranges that VirtualBox allows", Target: OnHost, Severity: finding.Critical, Rows: []string{"net.hostonly_range"},
-	CausedBy: []string{"net.networks_conf_malformed"}, Level: LevelConfirm, Link: vagrantIssues + "13038",
+	CausedBy: []string{"net.networks_conf_malformed"}, Level: LevelConfirm, Fix: "host.networks_conf", Link: vagrantIssues + "13038",
 	Why:   "Since VirtualBox 6.1.28 only 192.168.56.0/21 and fe80::/10 are allowed on Linux and macOS: `The IP address configured for the host-only network is not within the allowed ranges.`",
 	Looks: "private_network of the Vagrantfile against /etc/vbox/networks.conf or the default", Source: "host-catalogue 1.5",
 	Eval: ruled("net.hostonly_range", onWanted(evalHostOnlyRange)),
@@ -42,41 +25,26 @@ func evalHostOnlyRange(f *facts.Facts, w facts.Wanted) finding.Verdict {
 	if err != nil {
 		return finding.Cannot(err)
 	}
-	ranges := allowedRanges(conf)
-	var bad []string
-	var first netip.Addr
-	err = privateIPs(w, func(_ facts.WantedMachine, n facts.WantedNetwork, ip netip.Addr) {
-		if !slices.ContainsFunc(ranges, func(p netip.Prefix) bool { return p.Contains(ip) }) {
-			bad = append(bad, fmt.Sprintf("%s (line %d)", ip, n.Line))
-			if !first.IsValid() {
-				first = ip
-			}
-		}
-	})
+	bad, err := assess.OutsideRanges(w, conf)
+	var texts []string
+	for _, b := range bad {
+		texts = append(texts, fmt.Sprintf("%s (line %d)", b.IP, b.Line))
+	}
 	switch {
 	case len(bad) > 0:
-		return finding.Failf("outside of the allowed ranges: %s", cut(bad, 4)).Diff(rangeText(ranges), first.String()).
+		return finding.Failf("outside of the allowed ranges: %s", cut(texts, 4)).Diff(rangeText(assess.AllowedRanges(conf)), bad[0].IP.String()).
 			Advise("change it to an address such as 192.168.56.10 in the Vagrantfile", "").
-			Advise("or allow the range on this host", "echo '* "+allow(first)+"' | sudo tee -a /etc/vbox/networks.conf")
+			Advise("or allow the range on this host", networksConfCommand(conf, bad))
 	case err != nil:
 		return finding.Cannot(err)
 	}
-	return finding.Passf("every private network lies in %s", rangeText(ranges))
+	return finding.Passf("every private network lies in %s", rangeText(assess.AllowedRanges(conf)))
 }
 
-// allowedRanges follows Vagrant: a file that exists replaces the default, even when nothing in it counts.
-func allowedRanges(c facts.NetworksConf) []netip.Prefix {
-	texts := []string{"192.168.56.0/21", "fe80::/10"}
-	if c.Exists {
-		texts = c.Ranges
-	}
-	var out []netip.Prefix
-	for _, t := range texts {
-		if p, err := netip.ParsePrefix(t); err == nil {
-			out = append(out, p)
-		}
-	}
-	return out
+// networksConfCommand writes the file that allows the ranges, which only root may.
+func networksConfCommand(c facts.NetworksConf, bad []assess.NotAllowed) string {
+	lines := strings.Split(strings.TrimSuffix(assess.NetworksConfText(c, bad), "\n"), "\n")
+	return "sudo mkdir -p /etc/vbox && printf '%s\\n' " + shell.Join(lines) + " | sudo tee /etc/vbox/networks.conf"
 }
 
 func rangeText(ranges []netip.Prefix) string {
@@ -87,19 +55,9 @@ func rangeText(ranges []netip.Prefix) string {
 	return orNone(strings.Join(out, ", "))
 }
 
-// allow is the network that the address belongs to, as a line of networks.conf needs it.
-func allow(ip netip.Addr) string {
-	bits := 24
-	if ip.Is6() {
-		bits = 64
-	}
-	p, _ := ip.Prefix(bits) // 24 and 64 always fit
-	return p.String()
-}
-
 var _ = register(Check{
 	ID: "net.networks_conf_malformed", Title: "networks.conf has lines that count", Target: OnHost, Severity: finding.Critical, Rows: []string{"net.networks_conf_malformed"},
-	Level: LevelSudo, Link: "https://www.virtualbox.org/manual/topics/networkingdetails.html",
+	Level: LevelSudo, Fix: "host.networks_conf", Link: "https://www.virtualbox.org/manual/topics/networkingdetails.html",
 	Why:   "Where /etc/vbox/networks.conf exists and no line begins with a star, no range is allowed at all, and Vagrant refuses every address with an empty `Ranges:`.",
 	Looks: "/etc/vbox/networks.conf, by Vagrant's rule", Source: "host-catalogue 1.5, finding 5",
 	Eval: ruled("net.hostonly_range", preflight(func(p *facts.Preflight) facts.Value[facts.NetworksConf] { return p.Lists.NetworksConf },
@@ -146,34 +104,24 @@ func dhcpServers(p *facts.Preflight) facts.Value[[]facts.DHCPServer] { return p.
 
 var _ = register(Check{
 	ID: "net.dhcp_conflict", Title: "No DHCP server stands in the way of type: \"dhcp\"", Target: OnHost, Severity: finding.Critical, Rows: []string{"net.dhcp_conflict"},
-	Level: LevelConfirm, Link: vagrantIssues + "8878",
+	Level: LevelConfirm, Fix: "host.dhcp", Link: vagrantIssues + "8878",
 	Why:   "`A host only network interface you're attempting to configure via DHCP already has a conflicting host only adapter with DHCP enabled.` Vagrant takes away only the server that VirtualBox makes by itself.",
 	Looks: "`VBoxManage list dhcpservers` and private_network with type: \"dhcp\"", Source: "host-catalogue 1.5",
 	Eval: onWanted(evalDHCP),
 })
 
-// Factory tells whether Vagrant itself would remove the server: it is exactly the one that VirtualBox makes.
-func factoryDHCP(d facts.DHCPServer) bool {
-	return d.Network == "HostInterfaceNetworking-vboxnet0" && d.IP == "192.168.56.100" && d.Mask == "255.255.255.0" &&
-		d.Lower == "192.168.56.101" && d.Upper == "192.168.56.254"
-}
-
 func evalDHCP(f *facts.Facts, w facts.Wanted) finding.Verdict {
-	wants := slices.ContainsFunc(w.Machines, func(m facts.WantedMachine) bool {
-		return slices.ContainsFunc(m.Networks, func(n facts.WantedNetwork) bool { return n.DHCP && !n.Public && !n.Internal })
-	})
-	if !wants {
+	if !assess.WantsDHCP(w) {
 		return finding.Passf("no private network asks for DHCP")
 	}
 	servers, err := f.Host.Preflight.Lists.DHCP.Get()
 	if err != nil {
 		return finding.Cannot(err)
 	}
-	for _, d := range servers {
-		if strings.HasPrefix(d.Network, "HostInterfaceNetworking-") && !factoryDHCP(d) && d.Enabled && d.IP != "172.28.128.2" && d.IP != "192.168.56.2" {
-			return finding.Failf("a DHCP server already serves %s with %s", d.Network, d.IP).Diff("none, or the one that VirtualBox makes by itself", d.Network+" "+d.IP).
-				Advise("remove it; Vagrant makes its own", `VBoxManage dhcpserver remove --netname "`+d.Network+`"`)
-		}
+	if bad := assess.DHCPInTheWay(w, servers); len(bad) > 0 {
+		d := bad[0]
+		return finding.Failf("a DHCP server already serves %s with %s", d.Network, d.IP).Diff("none, or the one that VirtualBox makes by itself", d.Network+" "+d.IP).
+			Advise("remove it; Vagrant makes its own", `VBoxManage dhcpserver remove --netname "`+d.Network+`"`)
 	}
 	return finding.Passf("no server that Vagrant would stumble over")
 }
@@ -211,7 +159,7 @@ func evalCollides(f *facts.Facts, w facts.Wanted) finding.Verdict {
 	}
 	text := ""
 	var at facts.Interface
-	err = privateIPs(w, func(_ facts.WantedMachine, n facts.WantedNetwork, ip netip.Addr) {
+	err = assess.PrivateIPs(w, func(_ facts.WantedMachine, n facts.WantedNetwork, ip netip.Addr) {
 		for _, i := range interfaces {
 			if text == "" && i.Up && !strings.HasPrefix(i.Name, "vboxnet") && !strings.Contains(i.Name, "VirtualBox") && holds(i, ip) {
 				text, at = fmt.Sprintf("%s (line %d)", ip, n.Line), i
@@ -305,7 +253,7 @@ var _ = register(Check{
 	Looks: "IPv6 private_network of the Vagrantfile and Vagrant's version", Source: "host-catalogue 1.5",
 	Eval: onWanted(func(f *facts.Facts, w facts.Wanted) finding.Verdict {
 		text := ""
-		err := privateIPs(w, func(_ facts.WantedMachine, n facts.WantedNetwork, ip netip.Addr) {
+		err := assess.PrivateIPs(w, func(_ facts.WantedMachine, n facts.WantedNetwork, ip netip.Addr) {
 			if ip.Is6() {
 				text = fmt.Sprintf("%s (line %d)", ip, n.Line)
 			}

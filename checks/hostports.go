@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/boxdoctor/boxdoctor/internal/assess"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 )
@@ -47,7 +48,7 @@ func findPort(all []facts.Port, fits func(facts.Port) bool) (facts.Port, bool) {
 }
 
 var _ = register(Check{
-	ID: "port.collision", Title: "The forwarded ports are free", Target: OnHost, Severity: finding.Critical, Rows: []string{"port.collision"}, Level: LevelConfirm,
+	ID: "port.collision", Title: "The forwarded ports are free", Target: OnHost, Severity: finding.Critical, Rows: []string{"port.collision"}, Level: LevelConfirm, Fix: "host.ports",
 	Link:  "https://developer.hashicorp.com/vagrant/docs/networking/forwarded_ports",
 	Why:   "`Vagrant cannot forward the specified ports on this VM, since they would collide with some other application that is already listening on these ports.`",
 	Looks: "each forward of the Vagrantfile is bound on this host for a moment", Source: "host-catalogue 1.5",
@@ -56,7 +57,7 @@ var _ = register(Check{
 
 func evalCollision(_ *facts.Facts, all []facts.Port) finding.Verdict {
 	taken := func(p facts.Port) bool { return p.State == facts.PortTaken }
-	if p, ok := findPort(all, func(p facts.Port) bool { return taken(p) && (!p.AutoCorrect || p.Free == 0) }); ok {
+	if p, ok := findPort(all, assess.PortCollides); ok {
 		by := ""
 		if p.Owner != "" {
 			by = " by " + p.Owner
@@ -77,7 +78,7 @@ func evalCollision(_ *facts.Facts, all []facts.Port) finding.Verdict {
 }
 
 var _ = register(Check{
-	ID: "port.reserved_win", Title: "Windows has not reserved a forwarded port", Target: OnHost, Severity: finding.Critical, Rows: []string{"port.reserved_win"}, Level: LevelConfirm,
+	ID: "port.reserved_win", Title: "Windows has not reserved a forwarded port", Target: OnHost, Severity: finding.Critical, Rows: []string{"port.reserved_win"}, Level: LevelConfirm, Fix: "host.ports",
 	Link:  vagrantIssues + "10893",
 	Why:   "Windows reserves ranges of ports for Hyper-V. VirtualBox does not fail then: it writes a line to its log, and `vagrant up` ends 300 s later with a boot timeout.",
 	Looks: "each forward is bound on this host for a moment; a reserved port is forbidden by its access permissions", Source: "host-catalogue 1.5, finding 6",

@@ -11,7 +11,7 @@ import (
 )
 
 var _ = register(Check{
-	ID: "boot.cable", Title: "No virtual cable is unplugged", Target: OnHost, Severity: finding.Critical, Rows: []string{"boot.cable"}, Level: LevelAuto,
+	ID: "boot.cable", Title: "No virtual cable is unplugged", Target: OnHost, Severity: finding.Critical, Rows: []string{"boot.cable"}, Level: LevelAuto, Fix: "host.cable",
 	Link:  "https://www.virtualbox.org/manual/topics/networkingdetails.html",
 	Why:   "With the cable of the first adapter unplugged Vagrant says `Connection timeout. Retrying...` until the boot timeout.",
 	Looks: "cableconnected of showvminfo", Source: "host-catalogue 1.9",
@@ -129,7 +129,7 @@ var _ = register(Check{
 })
 
 var _ = register(Check{
-	ID: "ssh.key_mode", Title: "Nobody else can read the machines' keys", Target: OnHost, Severity: finding.Critical, Rows: []string{"ssh.key_mode"}, Level: LevelAuto,
+	ID: "ssh.key_mode", Title: "Nobody else can read the machines' keys", Target: OnHost, Severity: finding.Critical, Rows: []string{"ssh.key_mode"}, Level: LevelAuto, Fix: "host.key_mode",
 	Link:  "https://developer.hashicorp.com/vagrant/docs/vagrantfile/ssh_settings",
 	Why:   "`The private key to connect to this box via SSH has invalid permissions set on it.` File systems such as exFAT and DrvFs cannot keep them.",
 	Looks: "the mode of private_key: 600 is expected", Source: "host-catalogue 1.9",

@@ -41,7 +41,7 @@ func evalStale(f *facts.Facts, rs []facts.Record) finding.Verdict {
 func up(name string) string { return "vagrant up " + quoted(name) }
 
 var _ = register(Check{
-	ID: "vm.uid_mismatch", Title: "The VMs were made by this user", Target: OnHost, Severity: finding.Critical, Rows: []string{"vm.uid_mismatch"}, Level: LevelAuto,
+	ID: "vm.uid_mismatch", Title: "The VMs were made by this user", Target: OnHost, Severity: finding.Critical, Rows: []string{"vm.uid_mismatch"}, Level: LevelAuto, Fix: "host.creator_uid",
 	Link:  vagrantIssues + "8630",
 	Why:   "`The VirtualBox VM was created with a user that doesn't match the current user running Vagrant.` It follows a `sudo vagrant up`, a copied project or a new user id.",
 	Looks: "creator_uid of each machine against this user's id", Source: "host-catalogue 1.7",
@@ -71,7 +71,7 @@ func evalUID(f *facts.Facts, rs []facts.Record) finding.Verdict {
 }
 
 var _ = register(Check{
-	ID: "vm.moved", Title: "The project lies where Vagrant last used it", Target: OnHost, Severity: finding.Minor, Rows: []string{"vm.moved"}, Level: LevelAuto,
+	ID: "vm.moved", Title: "The project lies where Vagrant last used it", Target: OnHost, Severity: finding.Minor, Rows: []string{"vm.moved"}, Level: LevelAuto, Fix: "host.vagrant_cwd",
 	Link:  "https://developer.hashicorp.com/vagrant/docs/cli",
 	Why:   "`This machine used to live in X but it's now at Y.` Shared folders of the VM may still point to the old place; a copied project shares one VM with its original.",
 	Looks: "vagrant_cwd of each machine", Source: "host-catalogue 1.7",
@@ -88,7 +88,7 @@ var _ = register(Check{
 })
 
 var _ = register(Check{
-	ID: "vm.not_provisioned_again", Title: "A new VM will be provisioned", Target: OnHost, Severity: finding.Major, Rows: []string{"vm.not_provisioned_again"}, Level: LevelAuto,
+	ID: "vm.not_provisioned_again", Title: "A new VM will be provisioned", Target: OnHost, Severity: finding.Major, Rows: []string{"vm.not_provisioned_again"}, Level: LevelAuto, Fix: "host.sentinel",
 	Link:  "https://developer.hashicorp.com/vagrant/docs/provisioning",
 	Why:   "`Machine already provisioned` although the VM is new: the sentinel of an old Vagrant holds a time instead of the VM's id, and blocks.",
 	Looks: "action_provision of each machine: 1.5:ID is expected", Source: "host-catalogue 1.7",
@@ -122,7 +122,7 @@ var _ = register(Check{
 })
 
 var _ = register(Check{
-	ID: "vm.inaccessible_own", Title: "VirtualBox can read the project's VMs", Target: OnHost, Severity: finding.Critical, Rows: []string{"vm.inaccessible_own"}, Level: LevelConfirm,
+	ID: "vm.inaccessible_own", Title: "VirtualBox can read the project's VMs", Target: OnHost, Severity: finding.Critical, Rows: []string{"vm.inaccessible_own"}, Level: LevelConfirm, Fix: "host.vm_settings",
 	Link:  vagrantIssues + "1848",
 	Why:   "`Your VM has become \"inaccessible.\" Unfortunately, this is a critical error with VirtualBox that Vagrant can not cleanly recover from.` Its settings file was moved, or a crash cut it off while it was written.",
 	Looks: "the name <inaccessible> in `VBoxManage list vms`, and the files beside the .vbox file", Source: "host-catalogue 1.7",
@@ -209,7 +209,7 @@ func wantedNames(f *facts.Facts, w facts.Wanted) (names []string, err error) {
 }
 
 var _ = register(Check{
-	ID: "vm.leftover_folder", Title: "No old folder stands where a new VM goes", Target: OnHost, Severity: finding.Critical, Rows: []string{"vm.leftover_folder"}, Level: LevelConfirm,
+	ID: "vm.leftover_folder", Title: "No old folder stands where a new VM goes", Target: OnHost, Severity: finding.Critical, Rows: []string{"vm.leftover_folder"}, Level: LevelConfirm, Fix: "host.leftovers",
 	CausedBy: []string{"vm.name_taken"}, Link: vagrantIssues + "2813",
 	Why:   "`Could not rename the directory … to save the settings file (VERR_ALREADY_EXISTS)`: the folder of a destroyed VM of that name is still there.",
 	Looks: "vb.name of the Vagrantfile, VirtualBox's machine folder, `VBoxManage list vms`", Source: "host-catalogue 1.7",

@@ -110,6 +110,6 @@ func (a *app) say(line string) { a.streams.Errln(line) }
 
 // print writes to standard output.
 func (a *app) print(text string) error {
-	_, err := io.WriteString(a.streams.Out, text)
+	_, err := io.WriteString(a.streams.Out, a.streams.CI.Plain(text))
 	return err
 }

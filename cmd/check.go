@@ -121,6 +121,7 @@ func (s *session) look(o *checkOptions, waivers []waiver) (finding.Report, error
 	if err != nil {
 		return finding.Report{}, err
 	}
+	ms, _ = s.namedHost(ms, o.Machines)
 	eo := s.engineOptions(o.Select, o.Run)
 	eo.FixCommand = o.Reach.fixCommand
 	r := s.a.check(s.Soft, ms, notes, eo) // Soft: nothing is changed, so nothing need be waited for

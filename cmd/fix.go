@@ -39,13 +39,15 @@ type fixOptions struct {
 	packages []fixes.PackageFile
 }
 
-const fixLong = `Examines the machines, shows what it would change, asks before each stage, changes it, and examines again: a repair
+const fixLong = `Examines this host and the machines, shows what it would change, asks before each stage, changes it, and examines again: a repair
 counts only when the checks that it promised to clear pass. Every change is written to a journal, with the way back,
-before it is made. Without a terminal and without --yes it acts as --dry-run.`
+before it is made. Without a terminal and without --yes it acts as --dry-run. With names only those machines are repaired;
+the name "host" is this host itself.`
 
 const fixExample = `  boxdoctor fix --dry-run                      show the exact commands; change nothing
   boxdoctor fix                                repair every running machine, asking before each stage
   boxdoctor fix web --only additions.version   repair one thing on one machine
+  boxdoctor fix host                           repair only what keeps vagrant up from working here
   boxdoctor fix --yes --no-reboot              for scripts
   boxdoctor fix web --packages ./rpms          install from these files instead of asking repositories`
 
@@ -53,7 +55,7 @@ const fixExample = `  boxdoctor fix --dry-run                      show the exac
 func newFixCmd(a *app, run func(context.Context, *fixOptions) error) *cobra.Command {
 	o := &fixOptions{}
 	c := &cobra.Command{
-		Use: "fix [MACHINE…]", Short: "Repair machines and prove it by examining them again",
+		Use: "fix [MACHINE…]", Short: "Repair machines and this host, and prove it by examining them again",
 		Long: fixLong, Example: fixExample, Annotations: withExitCodes,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.Machines = args
@@ -119,9 +121,10 @@ func (a *app) runFix(ctx context.Context, o *fixOptions) error {
 	}
 	s := a.begin(ctx, "fix", o.Output.Verbose, firstStop, secondStop)
 	s.narrate = !o.DryRun && !o.Output.Quiet && !s.progress.Visible()
-	ms, notes, host, err := s.machines(o.Reach, o.Machines)
+	ms, notes, here, err := s.machines(o.Reach, o.Machines)
+	ms = s.repairable(ms, o.Machines)
 	if err == nil && o.Download {
-		host.AdditionsISO, err = s.downloaded(host, ms)
+		here.AdditionsISO, err = s.downloaded(here, ms)
 	}
 	if err == nil && !o.DryRun {
 		err = s.waitForVagrant(s.Soft, vagrantWait)
@@ -129,7 +132,7 @@ func (a *app) runFix(ctx context.Context, o *fixOptions) error {
 	if err != nil {
 		return s.ended(err)
 	}
-	fo, journal, err := s.fixOptions(o, host)
+	fo, journal, err := s.fixOptions(o, here)
 	if err != nil {
 		return s.ended(err)
 	}
@@ -151,6 +154,15 @@ func (a *app) runFix(ctx context.Context, o *fixOptions) error {
 		return err
 	}
 	return withCode(r.ExitCode)
+}
+
+// repairable leaves the host alone where only guests were named.
+func (s *session) repairable(ms []engine.Machine, names []string) []engine.Machine {
+	ms, host := s.namedHost(ms, names)
+	if len(ms) > 0 && len(names) > 0 && !host {
+		ms[0].Look = nil
+	}
+	return ms
 }
 
 // tried tells whether any change was begun, and so is in the journal.
@@ -185,14 +197,14 @@ func secondStop(now, look string) string {
 }
 
 // fixOptions builds what the engine needs, and the journal, without which nothing may be changed.
-func (s *session) fixOptions(o *fixOptions, host facts.Host) (engine.FixOptions, string, error) {
+func (s *session) fixOptions(o *fixOptions, here facts.Host) (engine.FixOptions, string, error) {
 	name := action.JournalName(s.a.now())
 	path := filepath.Join(s.a.journalDir(), name)
 	fo := engine.FixOptions{
 		Options: s.engineOptions(selectFlags{}, o.Run),
 		DryRun:  o.DryRun, OnlyFixes: o.Only, Stop: s.Soft.Done(), Command: o.Reach.fix, Running: s.onJob,
-		Plan: fixes.Input{KeepUnlocked: o.KeepUnlocked, NoReboot: o.NoReboot, Downgrade: o.Downgrade,
-			ISO: host.AdditionsISO.Or(facts.ISO{}), Packages: o.packages},
+		Plan: fixes.Input{Backups: s.a.backupDir(), KeepUnlocked: o.KeepUnlocked, NoReboot: o.NoReboot, Downgrade: o.Downgrade,
+			ISO: here.AdditionsISO.Or(facts.ISO{}), Packages: o.packages},
 	}
 	if o.Snapshot {
 		fo.Snapshot = s.a.snapshotFor(strings.TrimSuffix(name, filepath.Ext(name)))
@@ -278,8 +290,8 @@ func (s *session) stageText(machine string, stage []engine.PlannedFix, full bool
 				continue
 			}
 			fmt.Fprintln(&b, s.wrapped("    ", "- "+act.Title()))
-			if job, ok := act.(action.Job); ok {
-				for _, e := range job.Effects() {
+			if detailed, ok := act.(interface{ Effects() []string }); ok {
+				for _, e := range detailed.Effects() {
 					fmt.Fprintln(&b, s.wrapped("        ", e))
 				}
 			}

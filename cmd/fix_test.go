@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -316,5 +317,54 @@ func TestDefect10And14And28TheQuestion(t *testing.T) {
 	}
 	if got := firstStop("", ""); got != "Ctrl-C: no new change is begun." {
 		t.Error(got)
+	}
+}
+
+// "host" is this host itself: it alone is repaired, and it is no guest. Where guests are named the host is only examined.
+func TestFixOfTheHost(t *testing.T) {
+	for _, c := range []struct {
+		names    []string
+		machines string
+		repairs  bool
+	}{
+		{nil, "host web", true}, {[]string{"host"}, "host", true}, {[]string{"web"}, "host web", false}, {[]string{"host", "web"}, "host web", true},
+	} {
+		tr := newTrial(t)
+		tr.observe = func(_ context.Context, o host.Options) (host.Inventory, error) {
+			var inv host.Inventory
+			for _, n := range append(o.Names, map[bool][]string{true: {"web"}}[len(o.Names) == 0]...) {
+				inv.Machines = append(inv.Machines, host.Machine{Facts: facts.Machine{Name: n}, Class: map[string]string{"host": host.ClassUnknownName}[n]})
+			}
+			return inv, nil
+		}
+		tr.run(t, 0, append([]string{"fix", "--yes"}, c.names...)...)
+		var got []string
+		for _, m := range tr.machines {
+			got = append(got, m.Facts.Name)
+		}
+		if strings.Join(got, " ") != c.machines || (tr.machines[0].Look != nil) != c.repairs {
+			t.Errorf("%v: %v, repaired %v", c.names, got, tr.machines[0].Look != nil)
+		}
+		if want := filepath.Join(tr.env[stateEnv], "backup"); tr.fixOptions.Plan.Backups != want {
+			t.Errorf("backups go to %q, want %q", tr.fixOptions.Plan.Backups, want)
+		}
+	}
+}
+
+// VBoxManage is run for a repair of the host by the path that was found.
+func TestTheHostsVBoxManage(t *testing.T) {
+	tr := newTrial(t)
+	tr.observe = func(context.Context, host.Options) (host.Inventory, error) {
+		return host.Inventory{Host: facts.Host{VBoxManage: facts.Known(facts.VBoxManage{Path: "/opt/VBoxManage"})}}, nil
+	}
+	var ran []string
+	tr.vboxmanage = func(_ context.Context, path string, args ...string) (host.Output, error) {
+		ran = append(ran, path+" "+strings.Join(args, " "))
+		return host.Output{Stderr: "VBoxManage: error: it is locked"}, nil
+	}
+	tr.run(t, 0, "fix", "--yes")
+	err := tr.machines[0].Manage(t.Context(), "modifyvm", "u")
+	if err == nil || !strings.Contains(err.Error(), "it is locked") || !slices.Equal(ran, []string{"/opt/VBoxManage modifyvm u"}) {
+		t.Errorf("%v, %q", err, ran)
 	}
 }

@@ -118,9 +118,13 @@ func modeOf(path string) fs.FileMode {
 
 // reportOptions are what the renderers need to know of the command line.
 func (a *app) reportOptions(o outputFlags, reach reachFlags, run runFlags) report.Options {
-	return report.Options{Verbose: o.Verbose > 0, Quiet: o.Quiet, Strict: run.Strict, Timeout: run.Timeout, Width: a.streams.Width,
+	ro := report.Options{Verbose: o.Verbose > 0, Quiet: o.Quiet, Strict: run.Strict, Timeout: run.Timeout, Width: a.streams.Width,
 		ASCII: a.streams.ASCII, Paint: a.streams.OutPalette, Looks: looks, Impact: impact,
-		Flags: reach.again(), NoNames: reach.SSH != ""}
+		Flags: reach.again(), NoNames: reach.SSH != "", Plain: a.streams.CI.Plain}
+	if opening, _ := a.streams.CI.Group("", a.now()); opening != "" {
+		ro.Group = func(name string) (opening, closing string) { return a.streams.CI.Group(name, a.now()) }
+	}
+	return ro
 }
 
 func looks(id string) string {
@@ -145,7 +149,7 @@ func (a *app) deliver(r finding.Report, o outputFlags, ro report.Options) error 
 		return err
 	}
 	errs := []error{rep.Report(a.streams.Out, r)}
-	ro.Width, ro.ASCII, ro.Paint, ro.Quiet = term.DefaultWidth, false, nil, false
+	ro.Width, ro.ASCII, ro.Paint, ro.Quiet, ro.Group, ro.Plain = term.DefaultWidth, false, nil, false, nil, nil
 	for _, f := range o.files {
 		rep, err := report.New(f.format, ro)
 		if err != nil {

@@ -31,7 +31,7 @@ func newRoot(a *app) *cobra.Command {
 		RunE: check.RunE,
 	}
 	root.Flags().AddFlagSet(check.Flags())
-	root.AddCommand(check, newFixCmd(a, a.runFix), newUpCmd(a, a.runUp), newInitCmd(a, a.runInit), newUndoCmd(a, a.runUndo), newDemoCmd(a, a.runDemo), newListCmd(a), newExplainCmd(a), newKnowledgeCmd(a), newProvisionCmd(a, a.runProvision),
+	root.AddCommand(check, newFixCmd(a, a.runFix), newUpCmd(a, a.runUp), newInitCmd(a, a.runInit), newUndoCmd(a, a.runUndo), newDemoCmd(a, a.runDemo), newListCmd(a), newExplainCmd(a), newKnowledgeCmd(a), newProvisionCmd(a, a.runProvision), newPsCmd(a, a.runPs),
 		newBoxCmd(a), newISOCmd(a), newVersionCmd(a), newCompletionCmd(a))
 	root.SetHelpCommand(newHelpCmd(a))
 	root.CompletionOptions.DisableDefaultCmd = true

@@ -166,13 +166,37 @@ func (s *session) machines(reach reachFlags, names []string) ([]engine.Machine, 
 	if err != nil {
 		return nil, nil, inv.Host, usagef("%v", err) // only what the user gave makes an error
 	}
-	ms := []engine.Machine{{Facts: facts.Machine{Name: engine.HostName}, Host: inv.Host}}
+	ms := []engine.Machine{s.hostMachine(o, inv.Host)}
 	s.inventory = inv.Machines
 	for _, m := range inv.Machines {
 		named := len(names) > 0 || reach.SSH != ""
 		ms = append(ms, engine.Machine{Facts: m.Facts, Host: m.Host, Named: named, Dial: s.dialer(m)})
 	}
 	return ms, inv.Notes, inv.Host, nil
+}
+
+// namedHost takes the name "host" for the host itself, unless the project has a machine of that name, and tells whether it
+// was given.
+func (s *session) namedHost(ms []engine.Machine, names []string) ([]engine.Machine, bool) {
+	named := slices.Contains(names, engine.HostName) && slices.ContainsFunc(s.inventory, func(m host.Machine) bool {
+		return m.Facts.Name == engine.HostName && m.Class == host.ClassUnknownName
+	})
+	if !named {
+		return ms, false
+	}
+	return slices.DeleteFunc(ms, func(m engine.Machine) bool { return m.Dial != nil && m.Facts.Name == engine.HostName }), true
+}
+
+// hostMachine is the host as a machine: examined, and repaired like the others.
+func (s *session) hostMachine(o host.Options, h facts.Host) engine.Machine {
+	return engine.Machine{Facts: facts.Machine{Name: engine.HostName}, Host: h,
+		Look: func(ctx context.Context) (facts.Host, error) {
+			inv, err := s.a.observe(ctx, o)
+			return inv.Host, err
+		},
+		Manage: func(ctx context.Context, args ...string) error {
+			return host.Manage(ctx, h.VBoxManage.Or(facts.VBoxManage{}).Path, s.a.vboxmanage, args...)
+		}}
 }
 
 func (a *app) hostOptions(reach reachFlags, names []string) (host.Options, error) {

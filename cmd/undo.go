@@ -34,9 +34,10 @@ type undoOptions struct {
 }
 
 const undoLong = `Takes back what a run of "boxdoctor fix" or "boxdoctor provision" changed, the last change first. Files and links go back to
-the copies that were kept in the guest, each only where the guest still holds what boxdoctor left: what somebody changed since
-is left alone, and said. Modes, services and parameters of the kernel go back, mounted folders are unmounted; packages go only
-with --packages. What cannot be taken back (users, Guest Additions, a restart) is listed with the way back by hand. RUN is a name of "boxdoctor undo --list"; without it the last run is taken back. It is safe to
+the copies that were kept in the guest, or for this host in the state folder, each only where there still is what boxdoctor left: what
+somebody changed since is left alone, and said. Modes, services and parameters of the kernel go back, mounted folders are unmounted;
+packages go only with --packages. What cannot be taken back (users, Guest Additions, a restart) is listed with the way back by hand. RUN
+is a name of "boxdoctor undo --list"; without it the last run is taken back. It is safe to
 interrupt and to run twice.`
 
 const undoExample = `  boxdoctor undo --list                  the runs that changed something
@@ -139,6 +140,9 @@ func (a *app) runUndo(ctx context.Context, o *undoOptions) error {
 
 func (a *app) journalDir() string { return filepath.Join(stateDir(a.getenv), "journal") }
 
+// backupDir holds the originals of files of this host that were changed, one folder a run.
+func (a *app) backupDir() string { return filepath.Join(stateDir(a.getenv), "backup") }
+
 // chooseRun is the run that the user named, or the last one; runs that took others back are not meant by "last".
 func (a *app) chooseRun(runs []action.Recorded, o *undoOptions) (action.Recorded, error) {
 	matches := slices.DeleteFunc(slices.Clone(runs), func(r action.Recorded) bool {
@@ -186,7 +190,7 @@ func (s *session) undoMachines(o *undoOptions, r action.Recorded) ([]engine.Mach
 		}
 		names = o.Machines
 	}
-	asked := names
+	asked := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == engine.HostName && len(r.OnHost(n).Entries) > 0 })
 	if o.Reach.SSH != "" {
 		asked = nil
 	}
@@ -195,7 +199,12 @@ func (s *session) undoMachines(o *undoOptions, r action.Recorded) ([]engine.Mach
 	if err != nil {
 		return nil, nil, err
 	}
-	ms = slices.DeleteFunc(ms, func(m engine.Machine) bool { return m.Dial == nil || !slices.Contains(names, m.Facts.Name) })
+	ms = slices.DeleteFunc(ms, func(m engine.Machine) bool {
+		if m.Dial == nil {
+			return o.Snapshot || len(r.OnHost(m.Facts.Name).Entries) == 0 || !slices.Contains(names, m.Facts.Name)
+		}
+		return len(r.Machine(m.Facts.Name).Entries) == 0 && r.Machine(m.Facts.Name).Snapshot == "" || !slices.Contains(names, m.Facts.Name)
+	})
 	if len(ms) == 0 {
 		return nil, nil, usagef("the run %s changed %s, which is not what these flags reach", r.ID, strings.Join(names, ", ")).
 			withHint("Give the flags that were given to that run (--ssh, --ssh-config)")
@@ -205,7 +214,8 @@ func (s *session) undoMachines(o *undoOptions, r action.Recorded) ([]engine.Mach
 
 // undoOptions builds what the engine needs.
 func (s *session) undoOptions(o *undoOptions, r action.Recorded) (engine.UndoOptions, error) {
-	uo := engine.UndoOptions{Options: s.engineOptions(selectFlags{}, o.Jobs), Run: r, DryRun: o.DryRun, Packages: o.Packages, Stop: s.Soft.Done(), Running: s.onJob}
+	uo := engine.UndoOptions{Options: s.engineOptions(selectFlags{}, o.Jobs), Run: r, DryRun: o.DryRun, Packages: o.Packages, Stop: s.Soft.Done(), Running: s.onJob,
+		Backups: s.a.backupDir()}
 	if o.DryRun {
 		return uo, nil
 	}

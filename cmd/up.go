@@ -24,11 +24,12 @@ type upOptions struct {
 }
 
 const upLong = `Looks whether ` + "`vagrant up`" + ` can work here, runs it, and looks at the machines afterwards. What vagrant prints reaches the screen
-as it is; what boxdoctor says goes to stderr. When vagrant fails, boxdoctor says what that means and examines the machines; with
---fix it repairs them and runs ` + "`vagrant up`" + ` once more. The exit status is vagrant's when vagrant fails, else that of the examination.
+as it is; what boxdoctor says goes to stderr. When vagrant fails, boxdoctor says what that means and examines the machines. With
+--fix it repairs this host before, and after a failure the machines, and runs ` + "`vagrant up`" + ` once more. The exit status is vagrant's
+when vagrant fails, else that of the examination.
 
 Of the options only these are boxdoctor's; every other word goes to vagrant:
-  --fix      after a failure repair the machines and try once more
+  --fix      repair what will make it fail; after a failure repair the machines and try once more
   --yes      do not ask before a repair
   --anyway   run vagrant although something was found that will make it fail`
 
@@ -81,15 +82,17 @@ func (a *app) runUp(ctx context.Context, o *upOptions) error {
 	}
 	code := 0
 	for try := range 2 {
+		end := a.group("vagrant up")
 		r, err := a.vagrantUp(ctx, passthru.Program{Path: program, Args: append([]string{"up"}, o.Args...), In: a.streams.In,
 			Out: a.streams.Out, Err: a.streams.Err, Terminal: a.streams.InTTY && a.streams.OutTTY})
+		end()
 		if err != nil {
 			return fmt.Errorf("vagrant could not be run: %w", err)
 		}
 		if code = r.Code; code == 0 {
 			break
 		}
-		a.explainUp(r)
+		a.explainUp(ctx, r)
 		if try == 1 || !o.Fix || !a.repaired(ctx, o) {
 			break
 		}
@@ -102,38 +105,72 @@ func (a *app) runUp(ctx context.Context, o *upOptions) error {
 	return checked
 }
 
-// beforeUp is the pre-flight. It returns the vagrant to run.
+// group puts what is printed until end into a group of the CI system's log.
+func (a *app) group(title string) (end func()) {
+	opening, closing := a.streams.CI.Group(title, a.now())
+	if opening == "" {
+		return func() {}
+	}
+	a.streams.Mark(opening)
+	return func() { a.streams.Mark(closing) }
+}
+
+// beforeUp is the pre-flight, with --fix also the repair of the host. It returns the vagrant to run.
 func (a *app) beforeUp(ctx context.Context, o *upOptions) (string, error) {
-	waivers, err := a.waivers()
+	program, bad, err := a.preflight(ctx)
 	if err != nil {
 		return "", err
+	}
+	if o.Fix && slices.ContainsFunc(bad.findings, func(f finding.Finding) bool { return f.Fix != "" }) {
+		a.sayReport(only(bad.report, bad.findings))
+		a.repaired(ctx, o, engine.HostName)
+		if program, bad, err = a.preflight(ctx); err != nil {
+			return "", err
+		}
+	}
+	if len(bad.findings) == 0 {
+		return program, nil
+	}
+	a.sayReport(only(bad.report, bad.findings))
+	if o.Anyway {
+		a.say("boxdoctor: vagrant up will fail here; running it all the same (--anyway)")
+		return program, nil
+	}
+	a.say("boxdoctor: vagrant up will fail here, so it was not run; boxdoctor up --anyway runs it all the same")
+	return "", codeError(finding.ExitFailed)
+}
+
+// obstacles are what makes `vagrant up` fail, and the report that they are from.
+type obstacles struct {
+	report   finding.Report
+	findings []finding.Finding
+}
+
+// preflight looks at the host alone, and finds the vagrant that runs.
+func (a *app) preflight(ctx context.Context) (program string, bad obstacles, err error) {
+	waivers, err := a.waivers()
+	if err != nil {
+		return "", bad, err
 	}
 	s := a.begin(ctx, "up", 0, stopCheck)
 	ms, _, host, err := s.machines(reachFlags{}, nil)
 	if err != nil {
-		return "", s.ended(err)
+		return "", bad, s.ended(err)
 	}
-	r := a.check(s.Soft, ms[:1], nil, s.engineOptions(selectFlags{}, runFlags{Jobs: defaultJobs, Timeout: defaultTimeout}))
-	waive(&r, waivers, a.now(), false)
+	eo := s.engineOptions(selectFlags{}, runFlags{Jobs: defaultJobs, Timeout: defaultTimeout})
+	eo.FixCommand = (&reachFlags{}).fixCommand
+	bad.report = a.check(s.Soft, ms[:1], nil, eo)
+	waive(&bad.report, waivers, a.now(), false)
+	bad.findings = blockers(bad.report)
 	if s.end() {
-		return "", errInterrupted
+		return "", bad, errInterrupted
 	}
 	v, err := host.Preflight.Vagrant.Get()
 	if err != nil || v.Path == "" {
 		a.say("boxdoctor: vagrant was not found in PATH, so there is nothing to run: https://developer.hashicorp.com/vagrant/install")
-		return "", codeError(finding.ExitUnexamined)
+		return "", bad, codeError(finding.ExitUnexamined)
 	}
-	bad := blockers(r)
-	if len(bad) == 0 {
-		return v.Path, nil
-	}
-	a.sayReport(only(r, bad))
-	if o.Anyway {
-		a.say("boxdoctor: vagrant up will fail here; running it all the same (--anyway)")
-		return v.Path, nil
-	}
-	a.say("boxdoctor: vagrant up will fail here, so it was not run; boxdoctor up --anyway runs it all the same")
-	return "", codeError(finding.ExitFailed)
+	return v.Path, bad, nil
 }
 
 // blockers are the findings of the host that make `vagrant up` fail, causes only.
@@ -167,46 +204,24 @@ func (a *app) sayReport(r finding.Report) {
 	}
 }
 
-// explainUp says what vagrant's words mean.
-func (a *app) explainUp(r passthru.Result) {
+// explainUp says what vagrant's words mean, as `boxdoctor explain` does.
+func (a *app) explainUp(ctx context.Context, r passthru.Result) {
 	a.say(fmt.Sprintf("\nboxdoctor: vagrant up ended with status %d", r.Code))
 	if !r.Heard {
 		return
 	}
-	s, evidence, ok := knowledge.Classify(plainText(r.Said))
-	if !ok {
+	e, err := knowledge.Current().Explain(ctx, knowledge.Text{Name: "vagrant up", Reader: strings.NewReader(r.Said)})
+	if err != nil || e.Verdict == knowledge.Unknown || e.Verdict == knowledge.Harmless {
 		a.say("boxdoctor: what it said is not known to boxdoctor; examining the machines")
 		return
 	}
-	a.say(report.Clean(fmt.Sprintf("boxdoctor: it said: %s\nboxdoctor: %s\nMore: boxdoctor explain %s", evidence, s.Says, s.Check)))
-}
-
-// plainText takes colours and carriage returns out of what a program wrote to a terminal.
-func plainText(s string) string {
-	var b strings.Builder
-	for len(s) > 0 {
-		i := strings.IndexByte(s, 0x1b)
-		if i < 0 {
-			i = len(s)
-		}
-		b.WriteString(strings.ReplaceAll(s[:i], "\r", ""))
-		s = s[i:]
-		if len(s) > 1 && s[1] == '[' {
-			end := strings.IndexFunc(s[2:], func(r rune) bool { return r >= '@' && r <= '~' })
-			if end < 0 {
-				break
-			}
-			s = s[2+end+1:]
-		} else if len(s) > 0 {
-			s = s[1:]
-		}
-	}
-	return b.String()
+	a.say("boxdoctor: what it said, explained")
+	a.say(strings.TrimRight(explanationText(e, a.streams.ErrWidth, false), "\n"))
 }
 
 // repaired runs the repair and tells whether it is worth another try.
-func (a *app) repaired(ctx context.Context, o *upOptions) bool {
-	fo := &fixOptions{Yes: o.Yes, Run: runFlags{Jobs: defaultJobs, Timeout: defaultTimeout}, Output: outputFlags{Format: report.FormatText}}
+func (a *app) repaired(ctx context.Context, o *upOptions, machines ...string) bool {
+	fo := &fixOptions{Machines: machines, Yes: o.Yes, Run: runFlags{Jobs: defaultJobs, Timeout: defaultTimeout}, Output: outputFlags{Format: report.FormatText}}
 	out := a.streams.Out
 	a.streams.Out = a.streams.Err // standard output is vagrant's
 	defer func() { a.streams.Out = out }()

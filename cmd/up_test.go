@@ -74,9 +74,9 @@ func TestUp(t *testing.T) {
 		"it would fail":            {[]string{"up"}, blocker, nil, nil, finding.ExitFailed, 0, "so it was not run"},
 		"it would fail: why":       {[]string{"up"}, blocker, nil, nil, finding.ExitFailed, 0, "upgrade it"},
 		"anyway":                   {[]string{"up", "--anyway"}, blocker, nil, []passthru.Result{{Code: 255}}, 255, 0, "ended with status 255"},
-		"its status is passed on":  {[]string{"up"}, nil, nil, []passthru.Result{failed}, 1, 0, "More: boxdoctor explain "},
+		"its status is passed on":  {[]string{"up"}, nil, nil, []passthru.Result{failed}, 1, 0, "root cause: "},
 		"repaired, then it works":  {[]string{"up", "--fix", "--yes"}, nil, nil, []passthru.Result{failed, {}}, 0, 1, "vagrant up once more"},
-		"repaired in vain":         {[]string{"up", "--fix", "--yes"}, nil, nil, []passthru.Result{failed, failed}, 1, 1, "More: boxdoctor explain "},
+		"repaired in vain":         {[]string{"up", "--fix", "--yes"}, nil, nil, []passthru.Result{failed, failed}, 1, 1, "root cause: "},
 		"it works, a guest is ill": {[]string{"up"}, nil, blocker, []passthru.Result{{}}, finding.ExitFailed, 0, "vbox.unsupported"},
 		"nobody can be asked":      {[]string{"up", "--fix"}, nil, nil, []passthru.Result{failed}, 1, 1, "this is a dry run"},
 	} {
@@ -113,14 +113,6 @@ func TestUpWithoutVagrant(t *testing.T) {
 	}
 	l.run(t, finding.ExitUnexamined, "up")
 	l.wantErr(t, "vagrant was not found in PATH")
-}
-
-func TestPlainText(t *testing.T) {
-	for in, want := range map[string]string{"\x1b[0;31mred\x1b[0m\r\n": "red\n", "a\x1b[": "a", "\x1bM x": "M x", "": ""} {
-		if got := plainText(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
 }
 
 // `boxdoctor check` where no machine runs says whether `vagrant up` will fail here, why, and the next command.

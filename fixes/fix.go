@@ -10,7 +10,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 )
 
-// Impact says what a fix does to a running guest. Fixes with less impact run first.
+// Impact says what a fix does to a running guest, or to the host. Fixes with less impact run first.
 type Impact int
 
 // Impacts, in rising order.
@@ -19,11 +19,13 @@ const (
 	ChangesPackages
 	RestartsService
 	Reboots
+	// ChangesHost is for repairs of the host that ask first: they change the project, a VM's settings or what lies in the way.
+	ChangesHost
 )
 
 // String is the word shown in plans and lists.
 func (i Impact) String() string {
-	return [...]string{"harmless", "changes packages", "restarts services", "reboots the guest"}[i]
+	return [...]string{"harmless", "changes packages", "restarts services", "reboots the guest", "changes this host"}[i]
 }
 
 // Input is all that a plan may look at.
@@ -34,6 +36,8 @@ type Input struct {
 	// Hopeful: other fixes run before this one. The plan shows what would run if they succeed; it is made again,
 	// without hope, when its turn comes.
 	Hopeful bool
+	// Backups is the user's own folder for the originals of files of the host that are changed.
+	Backups string
 	// KeepUnlocked leaves locks off (--keep-unlocked).
 	KeepUnlocked bool
 	// NoReboot plans without restarting the guest (--no-reboot).

@@ -26,29 +26,39 @@ func planTools(in Input) ([]action.Action, error) {
 	if err != nil {
 		return nil, err
 	}
-	missing := assess.MissingTools(t, []string{"gcc", "make", "perl", "bzip2", "tar"})
-	if t.NeedsLibELF && !t.LibELF {
-		missing = append(missing, "libelf")
-	}
 	fam, ok := knowledge.FamilyOf(manager(in))
-	if len(missing) == 0 || !ok {
+	names, advised := missingTools(t, fam)
+	if len(names)+len(advised) == 0 || !ok {
 		return nil, nil
 	}
-	var names []string
-	for _, tool := range missing {
-		names = append(names, fam.Tools[tool])
-	}
-	tr := transaction{in: in, name: "install the build tools", blocks: toolLocks(in, names)}
-	tr.uploads = toolFiles(in, names)
-	rest := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return hasFile(tr.uploads, name) })
+	all := slices.Concat(names, advised)
+	tr := transaction{in: in, name: "install the build tools", blocks: toolLocks(in, all)}
+	tr.uploads = toolFiles(in, all)
+	uploaded := func(name string) bool { return hasFile(tr.uploads, name) }
+	rest, extra := slices.DeleteFunc(names, uploaded), slices.DeleteFunc(advised, uploaded)
 	if len(tr.uploads) > 0 {
 		tr.files = packageManager(in).InstallFiles(remotes(tr, tr.uploads), offline(in))
 	}
+	tr.refresh = len(rest)+len(extra) > 0
 	if len(rest) > 0 {
-		tr.refresh = true
 		tr.commands = append(tr.commands, packageManager(in).Install(packages.Install{Names: rest, LiftExcludes: hasExclude(tr.blocks), Lenient: true}))
 	}
+	if len(extra) > 0 {
+		tr.tries = append(tr.tries, packageManager(in).Install(packages.Install{Names: extra, LiftExcludes: hasExclude(tr.blocks), Lenient: true}))
+	}
 	return tr.actions(), nil
+}
+
+// missingTools are the packages of what every build needs, and of what only some kernels ask for: many build without
+// libelf's headers although their configuration names ORC, and a guest whose repository lacks them must not fail for it.
+func missingTools(t facts.Tools, fam knowledge.Family) (needed, advised []string) {
+	for _, tool := range assess.MissingTools(t, []string{"gcc", "make", "perl", "bzip2", "tar"}) {
+		needed = append(needed, fam.Tools[tool])
+	}
+	if t.NeedsLibELF && !t.LibELF {
+		advised = append(advised, fam.Tools["libelf"])
+	}
+	return needed, advised
 }
 
 // offline tells that no repository answers, as far as the guest was asked: package files must then bring all that

@@ -445,7 +445,7 @@ var situations = []situation{
 
 // TestPlans pins what a dry run shows, and so what runs, in the main situations. Read the diff of an update.
 func TestPlans(t *testing.T) {
-	for _, s := range slices.Concat(situations, kernelSituations, securitySituations) {
+	for _, s := range slices.Concat(situations, kernelSituations, securitySituations, hostSituations) {
 		t.Run(s.name, func(t *testing.T) {
 			f := s.box()
 			s.change(f)

@@ -47,6 +47,8 @@ type transaction struct {
 	// that are gone (404), and many boxes ship without any.
 	refresh  bool
 	commands [][]string
+	// tries are commands for what is only advised: one that fails is said, and nothing else stops.
+	tries [][]string
 	// files is the command that installs the uploads.
 	files []string
 }
@@ -118,6 +120,9 @@ func (t transaction) script() string {
 	}
 	for _, c := range t.commands {
 		b.WriteString("run " + shell.Join(c) + "\n")
+	}
+	for _, c := range t.tries {
+		b.WriteString("try " + shell.Join(c) + "\n")
 	}
 	return b.String()
 }

@@ -651,3 +651,13 @@ func TestFoundingTransactionForReal(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatIsOnlyAdvisedStopsNothing: libelf-dev, which no repository of a guest offered, kept its modules from being built.
+func TestWhatIsOnlyAdvisedStopsNothing(t *testing.T) {
+	inCells(t, func(c *cell) {
+		code, out := c.run("try sh -c 'echo E: Unable to locate; exit 100'\nrun echo reached\n")
+		if code != 0 || !strings.Contains(out, "ended with status 100; going on without it") || !strings.Contains(out, "\nreached") {
+			c.t.Errorf("exit status %d: %s", code, out)
+		}
+	})
+}

@@ -24,6 +24,7 @@ type Config struct {
 	Vars       map[string]string      `yaml:"vars"`
 	Resources  []Entry                `yaml:"resources"`
 	Supervisor *SupervisorSpec        `yaml:"supervisor"`
+	Logs       *LogsSpec              `yaml:"logs"`
 	// Waivers belong to `boxdoctor check` and are read there.
 	Waivers any `yaml:"waivers"`
 }

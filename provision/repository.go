@@ -32,6 +32,8 @@ type aptSource struct {
 
 type yumSource struct {
 	BaseURL string `yaml:"baseurl"`
+	// Check: the repository's own index is signed, too, with the same key.
+	Check bool `yaml:"repo_gpgcheck"`
 }
 
 type repositorySpec struct {
@@ -99,6 +101,9 @@ func (r RepositoryResource) yumFiles(dir string) []FileResource {
 		key := "/etc/pki/rpm-gpg/RPM-GPG-KEY-boxdoctor-" + r.Name
 		out = append(out, FileResource{Path: key, Content: r.Key, Mode: configMode, State: Present})
 		check = "gpgcheck=1\ngpgkey=file://" + key + "\n"
+		if r.Yum.Check {
+			check += "repo_gpgcheck=1\n"
+		}
 	}
 	text := fmt.Sprintf("# boxdoctor provision\n[%s]\nname=%s\nbaseurl=%s\nenabled=1\n%s", r.Name, r.Name, r.Yum.BaseURL, check)
 	return append(out, FileResource{Path: dir + r.Name + ".repo", Content: text, Mode: configMode, State: Present})

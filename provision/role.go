@@ -32,6 +32,9 @@ func (c *Config) roles() []role {
 	if c.Supervisor != nil {
 		out = append(out, c.Supervisor)
 	}
+	if c.Logs != nil {
+		out = append(out, c.Logs)
+	}
 	return out
 }
 

@@ -46,6 +46,8 @@ type Options struct {
 	Running  func(machine, look string)
 	Stop     <-chan struct{}
 	Now      func() time.Time
+	// Stages come after the resources of all machines.
+	Stages []Stage
 }
 
 // maxRounds bounds the loop observe-diff-act of one machine: each round makes one kind of change, and every
@@ -82,27 +84,35 @@ func Run(ctx context.Context, ms []Machine, o Options) Report {
 	rep := Report{Boxdoctor: o.Version, StartedAt: o.Now(), Check: o.Check, Machines: make([]MachineReport, len(ms))}
 	var g errgroup.Group
 	g.SetLimit(max(o.Parallel, 1))
+	runs := make([]*run, len(ms))
 	for i, m := range ms {
+		runs[i] = &run{o: o, m: m, runID: o.RunID(), out: MachineReport{Name: m.Name}}
 		g.Go(func() error {
-			rep.Machines[i] = runMachine(ctx, m, o)
+			runs[i].machine(ctx)
 			return nil
 		})
 	}
 	_ = g.Wait() // no machine returns an error: it reports
+	for _, s := range o.Stages {
+		s.run(ctx, runs, o.Check)
+	}
+	for i, r := range runs {
+		rep.Machines[i] = r.end(ctx)
+	}
 	rep.DurationMS = o.Now().Sub(rep.StartedAt).Milliseconds()
 	rep.finish()
 	return rep
 }
 
-func runMachine(ctx context.Context, m Machine, o Options) MachineReport {
-	r := &run{o: o, m: m, runID: o.RunID(), out: MachineReport{Name: m.Name}}
+// machine brings one machine to what is declared for it alone. The connection stays for the stages.
+func (r *run) machine(ctx context.Context) {
 	r.progress("connecting")
-	g, _, err := m.Dial(ctx)
+	g, _, err := r.m.Dial(ctx)
 	if err != nil {
 		r.out.Message = "not reached: " + err.Error()
-		return r.out
+		return
 	}
-	defer func() { _ = g.Close() }() // everything is done by then
+	o, m := r.o, r.m
 	r.guest, r.out.Reachable = g, true
 	r.target = &action.Target{Guest: g, Machine: m.Name, RunID: r.runID, Journal: o.Journal, Stop: o.Stop,
 		Project: m.Project, UUID: m.UUID,
@@ -114,6 +124,14 @@ func runMachine(ctx context.Context, m Machine, o Options) MachineReport {
 	default:
 		r.apply(ctx)
 	}
+}
+
+// end closes the connection and is the machine's report.
+func (r *run) end(ctx context.Context) MachineReport {
+	if r.guest == nil {
+		return r.out
+	}
+	_ = r.guest.Close() // everything is done by then
 	r.out.Steps = r.steps
 	r.out.Interrupted = r.stopped(ctx)
 	return r.out
@@ -134,7 +152,7 @@ func (r *run) plan(ctx context.Context) bool {
 	r.resources, err = r.m.Plan(seen)
 	r.acted = make([]bool, len(r.resources))
 	for _, res := range r.resources {
-		r.steps = append(r.steps, Step{Resource: res.ID(), Result: Skipped})
+		r.steps = append(r.steps, Step{Resource: res.ID(), Result: Skipped, Message: noteOf(res)})
 	}
 	if err == nil && !r.o.Check {
 		err = r.awaitEarlier(ctx, seen)
@@ -175,6 +193,14 @@ func (r *run) awaitEarlier(ctx context.Context, seen facts.Guest) error {
 		}
 	}
 	return errors.New("nothing was tried, because jobs of other boxdoctor runs keep working in the guest")
+}
+
+// noteOf is what a resource says to people about why it is there.
+func noteOf(res Resource) string {
+	if n, ok := res.(interface{ Note() string }); ok {
+		return n.Note()
+	}
+	return ""
 }
 
 // look observes everything that the resources need.

@@ -356,11 +356,16 @@ func (r running) ID() string { return "supervisor/programs" }
 // Needs is what supervisorctl says of the programs.
 func (r running) Needs() Needs {
 	ctl := shell.Join([]string{r.layout.Bin + "/supervisorctl", "-c", r.layout.Main, "status"})
-	return Needs{Commands: map[string]string{"supervisor": "test -x " + r.layout.Bin + "/supervisorctl || exit 99; " + ctl}}
+	return Needs{Commands: map[string]string{"supervisor": "test -x " + r.layout.Bin + "/supervisorctl || exit 99; " + ctl}, Files: []string{updateNote}}
 }
 
-// Diff wants every program to run. supervisorctl ends with 3 when one does not, with 4 when it cannot ask.
+// Diff wants every program to run. supervisorctl ends with 3 when one does not, with 4 when it cannot ask. While it is
+// noted that supervisord must take up its configuration, there is nothing to do here: that job waits for the programs,
+// and programs that are started before a restart would only be started twice.
 func (r running) Diff(s *State) ([]Change, error) {
+	if f, err := s.files.get(updateNote); err == nil && f.Exists {
+		return nil, nil
+	}
 	out, err := s.commands.get("supervisor")
 	switch {
 	case err != nil:
@@ -401,6 +406,9 @@ func (r running) notRunning(status string) []string {
 
 // stands: a program that ended as it should is EXITED; one that should not have is started again by supervisord.
 func stands(state string) bool { return state == "RUNNING" || state == "EXITED" }
+
+// updateNote is where that notification stands in the guest.
+const updateNote = notifyRoot + "/" + updateMark
 
 // Mark is the notification that it takes care of.
 func (r running) Mark() string { return updateMark }

@@ -20,6 +20,12 @@ run() {
 	fi
 }
 
+# try runs a command that nothing depends on: a failure is said and the script goes on.
+try() {
+	echo "+ $*"
+	"$@" || echo "boxdoctor: this command ended with status $?; going on without it: $*"
+}
+
 # guest_proxies takes over the proxies that people of this guest have: neither sudo nor a detached job knows them. What
 # yum.conf, apt.conf.d or zypp.conf say comes on top of it. Nothing in these files is executed.
 guest_proxies() {

@@ -76,6 +76,8 @@ type guest struct {
 	state     string
 	env       []string
 	flags     []string
+	// file is the .boxdoctor.yaml of tests that provision.
+	file string
 	// run runs a script in the guest as root; nil: by the container lab.
 	run func(script string) string
 }

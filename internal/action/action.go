@@ -1,4 +1,4 @@
-// Package action is the closed set of changes that boxdoctor can make to a guest, and the one interpreter
+// Package action is the closed set of changes that boxdoctor can make to a guest or to its host, and the one interpreter
 // that makes them. A plan is a list of these values; a dry run prints them; Do executes the same values.
 package action
 
@@ -12,7 +12,8 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/shell"
 )
 
-// Action is one change. The set is closed: Job, PutFile, Upload and Reboot. String is exactly what runs,
+// Action is one change. The set is closed: in a guest Job, PutFile, Upload, Reboot and Call; on the host HostFile,
+// HostMode, HostMove and Manage, and what takes those back (adr 6). String is exactly what runs,
 // without secrets, and is what `fix --dry-run` prints.
 type Action interface {
 	fmt.Stringer

@@ -2,11 +2,13 @@ package action
 
 import "strings"
 
-// Change is one thing of a guest that an action changes and `boxdoctor undo` can put back. States are lines as
+// Change is one thing of a guest or of the host that an action changes and `boxdoctor undo` can put back. States are lines as
 // keep.sh prints them; of a file the owner and the mode may be left out.
 type Change struct {
 	Kind string `json:"kind"`
-	Path string `json:"path"`
+	// Folder is set for files of the host: the trusted folder that the path is looked for in.
+	Folder string `json:"folder,omitempty"`
+	Path   string `json:"path"`
 	// Was and Left are the states before and after. A job's are noted in the guest (Entry.Notes).
 	Was  string `json:"was,omitempty"`
 	Left string `json:"left,omitempty"`
@@ -24,6 +26,11 @@ const (
 	KindService = "service" // whether it starts at boot and whether it runs
 	KindSysctl  = "sysctl"  // the value in force
 	KindPackage = "package" // the installed version
+
+	// Only on the host.
+	KindMoved = "moved" // a file or folder that was moved from Path to Copy
+	KindDHCP  = "dhcp"  // VirtualBox's DHCP server of a network
+	KindCable = "cable" // the virtual cable of an adapter: "VM NUMBER"
 )
 
 // StateAbsent is the state of what does not exist.
@@ -65,6 +72,14 @@ func sameState(now, want string) bool {
 // serviceWords are the words of a service's state for people.
 var serviceWords = strings.NewReplacer("on ", "enabled and ", "off ", "disabled and ", "static ", "")
 
+// modeWords: a guest's state of a mode also names the owner, the host's does not.
+func modeWords(rest string) string {
+	if strings.Contains(rest, " ") {
+		return "mode and owner " + rest
+	}
+	return "the mode " + rest
+}
+
 // stateWords is a state for people.
 func stateWords(s string) string {
 	kind, rest, _ := strings.Cut(s, " ")
@@ -77,7 +92,7 @@ func stateWords(s string) string {
 	case "mounted":
 		return rest + " mounted"
 	case "mode":
-		return "mode and owner " + rest
+		return modeWords(rest)
 	case "service":
 		return serviceWords.Replace(rest)
 	case "sysctl":
@@ -88,6 +103,14 @@ func stateWords(s string) string {
 		return "nothing"
 	case "dir":
 		return "a folder"
+	case "dhcp":
+		return "a DHCP server with " + strings.Join(strings.Fields(rest), ", ")
+	case stateHere:
+		return "its place"
+	case stateAside:
+		return "it aside"
+	case "on", "off":
+		return "it switched " + kind
 	}
 	return "something else"
 }

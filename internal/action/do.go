@@ -9,10 +9,13 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 )
 
-// Target is one guest and what accompanies its changes.
+// Target is one guest, or the host, and what accompanies its changes.
 type Target struct {
 	Guest   guest.Guest
 	Machine string
+	// Host says that it is the host; Manage runs its VBoxManage.
+	Host   bool
+	Manage func(ctx context.Context, args ...string) error
 	// RunID names this run's private folders in the guest.
 	RunID   string
 	Journal Journal
@@ -79,7 +82,7 @@ func (t *Target) begin(fix string, a Action) (Entry, error) {
 	t.seq++
 	e := Entry{Time: t.now(), Run: t.RunID, Machine: t.Machine, Fix: fix, Title: a.Title(),
 		Text: a.String(), Undo: a.Inverse(), State: "begin", Seq: t.seq, Changes: a.Changes(), Stays: a.Lasting(),
-		Project: t.Project, UUID: t.UUID, Undoes: t.Undoes}
+		Project: t.Project, UUID: t.UUID, Undoes: t.Undoes, Host: t.Host}
 	if j, ok := a.(Job); ok && len(j.Changed) > 0 {
 		e.Notes = t.notesOf(t.seq)
 	}

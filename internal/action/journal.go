@@ -31,6 +31,8 @@ type Entry struct {
 	Project string `json:"project,omitempty"`
 	UUID    string `json:"uuid,omitempty"`
 	Undoes  string `json:"undoes,omitempty"`
+	// Host says that the machine is the host.
+	Host bool `json:"host,omitempty"`
 	// Snapshot is the name of a VirtualBox snapshot that was taken.
 	Snapshot string `json:"snapshot,omitempty"`
 	State    string `json:"state"` // begin, done, failed, unknown, not begun

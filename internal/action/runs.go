@@ -32,6 +32,8 @@ type RecordedMachine struct {
 	Name, UUID string
 	// Run is the run's id in the guest.
 	Run string
+	// Host: it is the host, whatever a guest may be named.
+	Host bool
 	// Snapshot is the VirtualBox snapshot that was taken first.
 	Snapshot string
 	// Entries are the begun actions, in order.
@@ -48,13 +50,18 @@ func (r Recorded) Names() []string {
 }
 
 // Machine is what the run did on one machine; nothing when it did nothing there.
-func (r Recorded) Machine(name string) RecordedMachine {
+func (r Recorded) Machine(name string) RecordedMachine { return r.find(name, false) }
+
+// OnHost is what the run did on the host.
+func (r Recorded) OnHost(name string) RecordedMachine { return r.find(name, true) }
+
+func (r Recorded) find(name string, host bool) RecordedMachine {
 	for _, m := range r.Machines {
-		if m.Name == name {
+		if m.Name == name && m.Host == host {
 			return m
 		}
 	}
-	return RecordedMachine{Name: name}
+	return RecordedMachine{Name: name, Host: host}
 }
 
 // journalEnd is how the names of journals end.
@@ -136,10 +143,10 @@ func (r *Recorded) add(e Entry) {
 	if r.Started.IsZero() {
 		r.Started, r.Project, r.Undoes = e.Time, e.Project, e.Undoes
 	}
-	i := slices.IndexFunc(r.Machines, func(m RecordedMachine) bool { return m.Name == e.Machine && m.Run == e.Run })
+	i := slices.IndexFunc(r.Machines, func(m RecordedMachine) bool { return m.Name == e.Machine && m.Run == e.Run && m.Host == e.Host })
 	if i < 0 {
 		i = len(r.Machines)
-		r.Machines = append(r.Machines, RecordedMachine{Name: e.Machine, UUID: e.UUID, Run: e.Run})
+		r.Machines = append(r.Machines, RecordedMachine{Name: e.Machine, UUID: e.UUID, Run: e.Run, Host: e.Host})
 	}
 	m := &r.Machines[i]
 	if e.Snapshot != "" {

@@ -200,8 +200,8 @@ func judge(u undoable, st standing) UndoStep {
 // UndoJob puts back what one action of a run changed.
 type UndoJob struct {
 	// Seq is that action's number.
-	Seq int
-	Job Job
+	Seq    int
+	Action Action
 }
 
 // UndoJobs are the changes that carry out a plan: one job for each action that has something to put back.
@@ -214,9 +214,11 @@ func UndoJobs(steps []UndoStep) []UndoJob {
 		if len(out) == 0 || out[len(out)-1].Seq != s.Entry.Seq {
 			out = append(out, UndoJob{s.Entry.Seq, Job{Name: "undo: " + s.Entry.Title, Lib: keepScript, Script: undoPut, Timeout: 5 * time.Minute, Brief: true}})
 		}
-		j, c := &out[len(out)-1].Job, s.Change
+		last, c := &out[len(out)-1], s.Change
+		j, _ := last.Action.(Job) // made above
 		j.Args = append(j.Args, c.Kind, c.Path, c.Was, c.Left, c.Copy)
 		j.Changed = append(j.Changed, Change{Kind: c.Kind, Path: c.Path})
+		last.Action = j
 	}
 	return out
 }

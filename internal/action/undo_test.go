@@ -79,7 +79,7 @@ func TestUndoJobs(t *testing.T) {
 		{Entry: entry(1, "a"), Change: Change{Kind: KindFile, Path: "/x"}, Outcome: finding.Skipped},
 	}
 	jobs := UndoJobs(steps)
-	if len(jobs) != 2 || jobs[0].Seq != 2 || jobs[1].Job.Name != "undo: a" || len(jobs[0].Job.Args) != 10 || len(jobs[1].Job.Changed) != 1 {
+	if len(jobs) != 2 || jobs[0].Seq != 2 || jobs[1].Action.Title() != "undo: a" || len(jobs[0].Action.(Job).Args) != 10 || len(jobs[1].Action.Changes()) != 1 {
 		t.Errorf("%+v", jobs)
 	}
 }

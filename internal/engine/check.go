@@ -146,7 +146,10 @@ func observe(ctx context.Context, m Machine, o Options, earlier *observation, mo
 	if earlier != nil {
 		s.guest, s.reach = earlier.guest, earlier.reach
 	}
-	s.facts = facts.Facts{Machine: m.Facts, Host: m.Host}
+	if earlier != nil && m.Dial == nil {
+		s.machine.Host = o.lookAgain(ctx, m)
+	}
+	s.facts = facts.Facts{Machine: m.Facts, Host: s.machine.Host}
 	target := checks.OnHost
 	if m.Dial != nil {
 		target = checks.OnGuest
@@ -162,6 +165,17 @@ func observe(ctx context.Context, m Machine, o Options, earlier *observation, mo
 	}
 	o.adviseFixes(m.Facts.Name, s.findings)
 	return s
+}
+
+// lookAgain observes the host anew. What cannot be seen is unknown, not as it was.
+func (o Options) lookAgain(ctx context.Context, m Machine) facts.Host {
+	o.progress(m.Facts.Name, "examining")
+	h, err := m.Look(ctx)
+	if err != nil {
+		o.log(m.Facts.Name, "look again: "+err.Error())
+		return facts.Host{}
+	}
+	return h
 }
 
 // adviseFixes puts the command that repairs a finding before its other advice.
@@ -291,7 +305,7 @@ func judge(f *facts.Facts, selected []checks.Check, now func() time.Time) []find
 // evaluate turns one check into a finding. A panic in Eval is that check's own Unknown; the others go on.
 func evaluate(c checks.Check, f *facts.Facts, done map[string]finding.Finding, now func() time.Time) (out finding.Finding) {
 	start := now()
-	out = finding.Finding{ID: c.ID, Title: c.Title, Rows: c.Rows, Severity: c.Severity, Why: c.Why, Advice: []finding.Advice{}}
+	out = finding.Finding{ID: c.ID, Title: c.Title, Rows: c.Rows, Severity: c.Severity, Why: c.Why, Link: c.Link, Advice: []finding.Advice{}}
 	if out.Rows == nil {
 		out.Rows = []string{}
 	}

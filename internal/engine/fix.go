@@ -70,7 +70,7 @@ func repairMachine(ctx context.Context, m Machine, o FixOptions) *repair {
 		d.seen.interrupt()
 	}
 	d.before = d.seen.report()
-	if m.Dial == nil || !d.seen.reached || d.rootless() {
+	if m.Dial == nil && m.Look == nil || !d.seen.reached || d.rootless() {
 		return d
 	}
 	d.o.Plan.RunID = runID()
@@ -128,7 +128,7 @@ func (d *repair) newTarget() *action.Target {
 	name := d.seen.machine.Facts.Name
 	say := func(what string) { d.o.progress(name, what) }
 	voice := &voice{say: say}
-	return &action.Target{Guest: d.seen.guest, Machine: name, RunID: d.o.Plan.RunID, Journal: d.o.Journal, Stop: d.o.Stop,
+	return &action.Target{Guest: d.seen.guest, Host: d.seen.machine.Dial == nil, Manage: d.seen.machine.Manage, Machine: name, RunID: d.o.Plan.RunID, Journal: d.o.Journal, Stop: d.o.Stop,
 		Project: d.seen.machine.Host.ProjectRoot.Or(""), UUID: d.seen.machine.Facts.UUID,
 		Progress: say,
 		Running: func(look string) {
@@ -171,7 +171,7 @@ func (d *repair) dryRun() {
 		d.note("a job of an earlier run still works in the guest, so this plan may change; %s", lookAt(job))
 	}
 	planned := plan(d.seen, d.o, d.tried)
-	if d.o.Snapshot != nil && len(ready(planned)) > 0 {
+	if d.o.Snapshot != nil && !d.target.Host && len(ready(planned)) > 0 {
 		d.actions = append(d.actions, d.o.Snapshot.record(d.seen.machine, finding.Planned))
 	}
 	for _, p := range planned {

@@ -26,7 +26,7 @@ func (s *Snapshot) record(m Machine, outcome string) finding.ActionRecord {
 
 // snapshot takes the snapshot that was asked for, once and before the first change. Without it nothing is changed.
 func (d *repair) snapshot(ctx context.Context) bool {
-	if d.o.Snapshot == nil || d.safe {
+	if d.o.Snapshot == nil || d.safe || d.target.Host {
 		return true
 	}
 	m, start := d.seen.machine, d.o.now()

@@ -19,6 +19,9 @@ type Machine struct {
 	Host  facts.Host
 	// Dial connects. The Reach it returns is filled whatever the error.
 	Dial func(ctx context.Context) (guest.Guest, facts.Reach, error)
+	// Look observes the host anew, and Manage runs its VBoxManage; nil: the host is examined and not repaired.
+	Look   func(ctx context.Context) (facts.Host, error)
+	Manage func(ctx context.Context, args ...string) error
 	// Named says that the user asked for this machine: not reaching it is exit 3.
 	Named bool
 }

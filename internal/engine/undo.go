@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/boxdoctor/boxdoctor/internal/action"
@@ -25,6 +26,8 @@ type UndoOptions struct {
 	Packages bool
 	// Confirm is asked once per machine; nil: yes.
 	Confirm func(ctx context.Context, machine string, steps []action.UndoStep) (bool, error)
+	// Backups is the user's own folder for files of the host that are replaced.
+	Backups string
 	// Running, Journal and Stop are as for Fix.
 	Running func(machine, look string)
 	Journal action.Journal
@@ -38,12 +41,19 @@ func Undo(ctx context.Context, ms []Machine, notes []string, o UndoOptions) find
 	r := finding.UndoReport{Boxdoctor: o.Version, StartedAt: start, Run: o.Run.ID, DryRun: o.DryRun, Notes: notes,
 		Machines: make([]finding.UndoMachine, len(ms))}
 	each(len(ms), o.Parallel, func(i int) {
-		u := &undo{o: o, machine: ms[i], run: o.Run.Machine(ms[i].Facts.Name)}
+		u := &undo{o: o, machine: ms[i], run: recordedOf(o.Run, ms[i]), id: runID()}
 		r.Machines[i] = u.do(ctx)
 	})
 	r.DurationMS = o.now().Sub(start).Milliseconds()
 	r.Finish()
 	return r
+}
+
+func recordedOf(r action.Recorded, m Machine) action.RecordedMachine {
+	if m.Dial == nil {
+		return r.OnHost(m.Facts.Name)
+	}
+	return r.Machine(m.Facts.Name)
 }
 
 // undo is the state of `undo` on one machine.
@@ -54,6 +64,8 @@ type undo struct {
 	guest   guest.Guest
 	steps   []action.UndoStep
 	out     finding.UndoMachine
+	// id is that of this run on the machine.
+	id string
 }
 
 func (u *undo) do(ctx context.Context) finding.UndoMachine {
@@ -62,8 +74,11 @@ func (u *undo) do(ctx context.Context) finding.UndoMachine {
 		u.out.Problem = err.Error()
 		return u.out
 	}
-	defer u.guest.Close() //nolint:errcheck // the work is over
-	jobs := action.UndoJobs(u.steps)
+	jobs := action.HostUndo(u.steps, filepath.Join(u.o.Backups, u.id))
+	if u.guest != nil {
+		defer u.guest.Close() //nolint:errcheck // the work is over
+		jobs = action.UndoJobs(u.steps)
+	}
 	if !u.o.DryRun && len(jobs) > 0 {
 		u.act(ctx, jobs)
 	}
@@ -86,6 +101,10 @@ func (u *undo) look(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if u.machine.Dial == nil {
+		u.out.Reachable = true
+		return u.planHost(ctx)
+	}
 	u.o.progress(name, "connecting")
 	g, reach, err := u.machine.Dial(ctx)
 	if err != nil {
@@ -101,6 +120,23 @@ func (u *undo) look(ctx context.Context) error {
 	return nil
 }
 
+// planHost plans over the host as it is now.
+func (u *undo) planHost(ctx context.Context) error {
+	s, err := u.stand(ctx)
+	u.steps = action.PlanUndo(u.run.Entries, s)
+	return err
+}
+
+// stand looks how the changes of the run stand.
+func (u *undo) stand(ctx context.Context) (action.Standing, error) {
+	if u.machine.Dial != nil {
+		return action.Stand(ctx, u.guest, u.run.Run, u.run.Entries)
+	}
+	u.o.progress(u.machine.Facts.Name, "looking at what was changed")
+	h, err := u.machine.Look(ctx)
+	return action.StandHost(h, u.run.Entries), err
+}
+
 // plan refuses where something else works in the guest: it would change what is put back.
 func (u *undo) plan(ctx context.Context) error {
 	if job, err := action.LiveJob(ctx, u.target(), "*"); err != nil || job != "" {
@@ -109,7 +145,7 @@ func (u *undo) plan(ctx context.Context) error {
 		}
 		return err
 	}
-	s, err := action.Stand(ctx, u.guest, u.run.Run, u.run.Entries)
+	s, err := u.stand(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -138,7 +174,7 @@ func keepPackages(steps []action.UndoStep) {
 
 func (u *undo) target() *action.Target {
 	name := u.machine.Facts.Name
-	return &action.Target{Guest: u.guest, Machine: name, RunID: runID(), Journal: u.o.Journal, Stop: u.o.Stop,
+	return &action.Target{Guest: u.guest, Host: u.machine.Dial == nil, Manage: u.machine.Manage, Machine: name, RunID: u.id, Journal: u.o.Journal, Stop: u.o.Stop,
 		Project: u.machine.Host.ProjectRoot.Or(""), UUID: u.machine.Facts.UUID, Undoes: u.o.Run.ID,
 		Progress: func(what string) { u.o.progress(name, what) },
 		Output:   func(text string) { u.o.log(name, text) },
@@ -169,7 +205,7 @@ func (u *undo) putBack(ctx context.Context, jobs []action.UndoJob) map[int]error
 	for left := jobs; len(left) > 0; {
 		steps := make([]action.Step, len(left))
 		for i, j := range left {
-			steps[i] = action.Step{Fix: FixUndo, Action: j.Job}
+			steps[i] = action.Step{Fix: FixUndo, Action: j.Action}
 		}
 		n, err := action.DoAll(ctx, t, steps)
 		for _, j := range left[:n] {
@@ -198,7 +234,7 @@ func (u *undo) putBack(ctx context.Context, jobs []action.UndoJob) map[int]error
 
 // verify looks again: only what is seen counts.
 func (u *undo) verify(ctx context.Context, ended map[int]error) {
-	s, err := action.Stand(ctx, u.guest, u.run.Run, u.run.Entries)
+	s, err := u.stand(ctx)
 	for i := range u.steps {
 		step := &u.steps[i]
 		failed, begun := ended[step.Entry.Seq]

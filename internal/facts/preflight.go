@@ -72,6 +72,13 @@ type Linux struct {
 type NetworksConf struct {
 	Exists bool     `json:"exists"`
 	Ranges []string `json:"ranges"`
+	File   TextFile `json:"-"`
+}
+
+// TextFile is a small file of the host word for word: a repair changes it only while it is still so.
+type TextFile struct {
+	Path    string
+	Content string
 }
 
 // WindowsService is a Windows service.
@@ -269,6 +276,8 @@ type Box struct {
 	// MetadataURL is where updates are looked for.
 	MetadataURL string `json:"metadata_url"`
 	SizeMB      int    `json:"size_mb"`
+	// Metadata is the file that MetadataURL is from.
+	Metadata TextFile `json:"-"`
 }
 
 // Download is a box download that is under way or was cut off.
@@ -287,6 +296,8 @@ type Project struct {
 	Root        string   `json:"root"` // empty: there is none
 	Vagrantfile string   `json:"vagrantfile"`
 	Records     []Record `json:"records"`
+	// File is the Vagrantfile; its path is empty when the file could not be read or is no plain one.
+	File TextFile `json:"-"`
 	// Removed is the line of the Vagrantfile that calls File.exists? or Dir.exists?.
 	Removed string `json:"removed"`
 	// Leftovers are folders of VirtualBox's machine folder that no VM uses and that a VM of the Vagrantfile will need.
@@ -308,6 +319,8 @@ type Record struct {
 	CWD        string `json:"cwd"`
 	Provision  string `json:"provision"` // content of action_provision
 	HasProv    bool   `json:"has_provision"`
+	// Files are creator_uid, vagrant_cwd and action_provision, by name, as far as they are plain files.
+	Files map[string]TextFile `json:"-"`
 	// KeyMode and KeyUID are those of private_key, when HasKey.
 	HasKey  bool `json:"has_key"`
 	KeyMode int  `json:"key_mode"`
@@ -339,7 +352,8 @@ type VMSettings struct {
 	// NATDNSResolver: the host resolver option is on.
 	NATDNSResolver bool `json:"nat_dns_resolver"`
 	// Leftover is the .vbox-prev or .vbox-tmp beside a settings file that is missing.
-	Leftover string `json:"leftover"`
+	Leftover string   `json:"leftover"`
+	Saved    TextFile `json:"-"` // Leftover with what it holds
 	// Slow is the line of the last log that says that the VM ran on top of Hyper-V; Hardening that of VBoxHardening.log.
 	Slow      string `json:"slow"`
 	Hardening string `json:"hardening"`

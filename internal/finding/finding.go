@@ -97,6 +97,8 @@ type Finding struct {
 	Got      string   `json:"got"`
 	Why      string   `json:"why"`
 	Advice   []Advice `json:"advice"`
+	// Link is a page to read on; empty where there is none.
+	Link string `json:"link"`
 	// Fix is the id of the fix that clears it, or empty.
 	Fix string `json:"fix"`
 	// CausedBy is the id of the finding that explains this one, or empty: this one is then a symptom.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -104,6 +105,11 @@ type Runner interface {
 // transfer never leaves half a file under the final name. progress may be nil; it gets bytes written so far.
 type Files interface {
 	Put(ctx context.Context, path string, mode os.FileMode, r io.Reader, size int64, progress func(int64)) error
+}
+
+// Dialer opens TCP connections from inside a machine, over the connection that is there. Not every machine has one.
+type Dialer interface {
+	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Guest is a connected machine. After a lost link the next Run or Put dials again, once, within its deadline.

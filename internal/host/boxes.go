@@ -17,10 +17,11 @@ import (
 func boxes(dir string) []facts.Box {
 	all := []facts.Box{}
 	for _, name := range folders(dir) {
-		url := readLine(filepath.Join(dir, name, "metadata_url"))
+		file := filepath.Join(dir, name, "metadata_url")
+		url, metadata := readLine(file), textFile(file)
 		for _, version := range folders(filepath.Join(dir, name)) {
 			for _, b := range boxesOf(filepath.Join(dir, name, version)) {
-				b.Name, b.Version, b.MetadataURL = boxName(name), clean(version), url
+				b.Name, b.Version, b.MetadataURL, b.Metadata = boxName(name), clean(version), url, metadata
 				if len(all) < maxBoxes {
 					all = append(all, b)
 				}

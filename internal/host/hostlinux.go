@@ -164,14 +164,15 @@ func (ob *observer) eachProcess(visit func(pid int, name string)) {
 // networksConf reads the file by Vagrant's own rule: only lines that begin with a star count, and several ranges may
 // stand in one.
 func (ob *observer) networksConf() facts.Value[facts.NetworksConf] {
-	data, err := readBounded(ob.at("/etc/vbox/networks.conf"), 1<<20)
+	path := ob.at("/etc/vbox/networks.conf")
+	data, err := readBounded(path, 1<<20)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return facts.Known(facts.NetworksConf{})
+		return facts.Known(facts.NetworksConf{File: facts.TextFile{Path: path}})
 	case err != nil:
 		return facts.Unknownf[facts.NetworksConf]("/etc/vbox/networks.conf cannot be read: %v", err)
 	}
-	c := facts.NetworksConf{Exists: true, Ranges: []string{}}
+	c := facts.NetworksConf{Exists: true, Ranges: []string{}, File: facts.TextFile{Path: path, Content: string(data)}}
 	for _, line := range lines(string(data)) {
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "*"); ok {
 			c.Ranges = append(c.Ranges, strings.Fields(rest)...)

@@ -23,9 +23,14 @@ const (
 
 // ports tries every forward that `vagrant up` will need. A machine that runs holds its own, so it is left out.
 func (ob *observer) ports(ctx context.Context, wanted facts.Value[facts.Wanted], records []facts.Record) facts.Value[[]facts.Port] {
-	all := []facts.Port{}
-	for _, p := range ob.wantedPorts(wanted, records) {
-		all = append(all, ob.trial(ctx, p))
+	all := append([]facts.Port{}, ob.wantedPorts(wanted, records)...)
+	spoken := map[int]bool{}
+	for _, p := range all {
+		spoken[p.Port] = true
+	}
+	for i, p := range all {
+		all[i] = ob.trial(ctx, p, spoken)
+		spoken[all[i].Free] = true
 	}
 	return facts.Known(all)
 }
@@ -82,14 +87,14 @@ func portsOf(m facts.WantedMachine) []facts.Port {
 }
 
 // trial listens on the port for a moment. Somebody who already listens on every address is found by connecting, because
-// some systems allow to listen on one address all the same.
-func (ob *observer) trial(ctx context.Context, p facts.Port) facts.Port {
+// some systems allow to listen on one address all the same. spoken are the ports that other forwards have or are offered.
+func (ob *observer) trial(ctx context.Context, p facts.Port, spoken map[int]bool) facts.Port {
 	p.State, p.Error = bind(ctx, p.HostIP, p.Port)
 	if p.State == facts.PortTaken {
 		p.Owner = ob.owner(p.Port)
 	}
 	if p.State == facts.PortTaken || p.State == facts.PortDenied {
-		p.Free = ob.freePort(ctx, p)
+		p.Free = ob.freePort(ctx, p, spoken)
 	}
 	return p
 }
@@ -132,12 +137,15 @@ const (
 )
 
 // freePort is a free port for the same forward: for ssh from Vagrant's range, else the next ones above.
-func (ob *observer) freePort(ctx context.Context, p facts.Port) int {
+func (ob *observer) freePort(ctx context.Context, p facts.Port, spoken map[int]bool) int {
 	low, high := p.Port+1, p.Port+50
 	if p.ID == "ssh" {
 		low, high = rangeLow, rangeHigh
 	}
 	for port := max(low, 1025); port <= min(max(high, 1100), 65535); port++ {
+		if spoken[port] {
+			continue
+		}
 		if state, _ := bind(ctx, p.HostIP, port); state == facts.PortFree {
 			return port
 		}

@@ -276,7 +276,7 @@ func TestBindTrial(t *testing.T) {
 	defer l.Close()
 	port := l.Addr().(*net.TCPAddr).Port
 	ob := newObserver(Options{})
-	p := ob.trial(t.Context(), facts.Port{Port: port})
+	p := ob.trial(t.Context(), facts.Port{Port: port}, nil)
 	if p.State != facts.PortTaken || p.Free == 0 || p.Free == port {
 		t.Errorf("%+v", p)
 	}
@@ -284,11 +284,26 @@ func TestBindTrial(t *testing.T) {
 		t.Errorf("owner %q", p.Owner)
 	}
 	_ = l.Close()
-	if p := ob.trial(t.Context(), facts.Port{Port: port}); p.State != facts.PortFree {
+	if p := ob.trial(t.Context(), facts.Port{Port: port}, nil); p.State != facts.PortFree {
 		t.Errorf("%+v", p)
 	}
-	if p := ob.trial(t.Context(), facts.Port{Port: port, HostIP: "192.0.2.99"}); p.State != facts.PortNoAddress {
+	if p := ob.trial(t.Context(), facts.Port{Port: port, HostIP: "192.0.2.99"}, nil); p.State != facts.PortNoAddress {
 		t.Errorf("%+v", p)
+	}
+}
+
+// Two forwards whose ports are taken were both offered the same free one.
+func TestOfferedPortsDiffer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	forward := facts.WantedForward{Line: 1, Host: facts.Known(l.Addr().(*net.TCPAddr).Port), Guest: facts.Known(80), HostIP: facts.Known("")}
+	wanted := facts.WantedMachine{NoSSHForward: true, Forwards: []facts.WantedForward{forward, forward}}
+	all, err := newObserver(Options{}).ports(t.Context(), facts.Known(facts.Wanted{Machines: []facts.WantedMachine{wanted}}), nil).Get()
+	if err != nil || len(all) != 2 || all[0].Free == 0 || all[0].Free == all[1].Free {
+		t.Errorf("%+v, %v", all, err)
 	}
 }
 

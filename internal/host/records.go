@@ -19,6 +19,7 @@ func (ob *observer) records() facts.Value[facts.Project] {
 	}
 	p.Vagrantfile = ob.vagrantfile()
 	p.Removed = removedIn(p.Vagrantfile)
+	p.File = textFile(p.Vagrantfile)
 	for _, m := range ob.project.Machines {
 		p.Records = append(p.Records, ob.record(m))
 		p.Denied = append(p.Denied, deniedFiles(m.Dir)...)
@@ -48,6 +49,10 @@ func (ob *observer) record(m machineDir) facts.Record {
 	r.HasUID = regular(filepath.Join(m.Dir, "creator_uid"))
 	r.Provision = readLine(filepath.Join(m.Dir, "action_provision"))
 	r.HasProv = regular(filepath.Join(m.Dir, "action_provision"))
+	r.Files = map[string]facts.TextFile{}
+	for _, name := range []string{"creator_uid", "vagrant_cwd", "action_provision"} {
+		r.Files[name] = textFile(filepath.Join(m.Dir, name))
+	}
 	if info, err := os.Stat(filepath.Join(m.Dir, "private_key")); err == nil {
 		r.HasKey, r.KeyMode, r.KeyUID = true, int(info.Mode().Perm()), ownerOf(info)
 	}
@@ -60,6 +65,18 @@ func (ob *observer) record(m machineDir) facts.Record {
 	}
 	ob.recordVM(&r)
 	return r
+}
+
+// textFile is a plain file word for word; a link is none, because a guest may have put it there.
+func textFile(path string) facts.TextFile {
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return facts.TextFile{}
+	}
+	data, err := readBounded(path, maxStateFile)
+	if err != nil {
+		return facts.TextFile{}
+	}
+	return facts.TextFile{Path: path, Content: string(data)}
 }
 
 // recordVM adds the VM that belongs to the record.

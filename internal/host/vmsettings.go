@@ -47,6 +47,7 @@ func (s *vmSettings) fromFiles() {
 		for _, suffix := range []string{"-prev", "-tmp"} {
 			if regular(s.CfgFile + suffix) {
 				s.Leftover = s.CfgFile + suffix
+				s.Saved = textFile(s.Leftover)
 				return
 			}
 		}

@@ -59,5 +59,5 @@ func escapeProperty(s string) string { return propertyEscapes.Replace(s) }
 
 // harmless is a text in one line that cannot be taken for a workflow command.
 func harmless(s string) string {
-	return strings.ReplaceAll(strings.Join(strings.Fields(s), " "), "::", ": :")
+	return strings.NewReplacer("::", ": :", "##[", "## [").Replace(strings.Join(strings.Fields(s), " "))
 }

@@ -113,6 +113,9 @@ func details(f finding.Finding) string {
 			fmt.Fprintf(&b, "run: %s\n", a.Command)
 		}
 	}
+	if f.Link != "" {
+		fmt.Fprintf(&b, "link: %s\n", f.Link)
+	}
 	return b.String()
 }
 

@@ -61,6 +61,10 @@ type Options struct {
 	NoNames bool
 	// Timeout is what the examination of a machine was limited to; next asks for more when that was too little.
 	Timeout time.Duration
+	// Group gives the lines around a machine that make it a group in the log of a CI system, and Plain is a text that
+	// commands that system nothing; nil: there is none.
+	Group func(name string) (opening, closing string)
+	Plain func(text string) string
 	// NoNext leaves out the last line, which says what to do next.
 	NoNext bool
 }

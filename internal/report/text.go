@@ -113,6 +113,7 @@ func (p *page) decides(s finding.Status) bool {
 }
 
 func (p *page) machine(i int, m finding.Machine) {
+	defer p.group(m.Name)()
 	head := p.o.Paint.Strong(m.Name)
 	note := m.Note
 	if !m.Reachable {
@@ -137,6 +138,16 @@ func (p *page) machine(i int, m finding.Machine) {
 		p.line(2, p.o.Paint.Dim(s))
 	}
 	p.line(0, "")
+}
+
+// group opens a group of the CI system's log; what it returns closes it.
+func (p *page) group(name string) (end func()) {
+	if p.o.Group == nil {
+		return func() {}
+	}
+	opening, closing := p.o.Group(name)
+	p.buf.WriteString(opening + "\n")
+	return func() { p.buf.WriteString(closing + "\n") }
 }
 
 // reading is the order in which a person wants to read: what is broken, by how much it explains, what could not
@@ -206,7 +217,7 @@ func (p *page) next(r finding.Report) {
 }
 
 func (p *page) nextCommand(r finding.Report) string {
-	open := p.machinesWith(r.Machines, worthFixing)
+	open := append(p.hostIf(r.Machines, worthFixing), p.machinesWith(r.Machines, worthFixing)...)
 	switch {
 	case r.ExitCode == finding.ExitUnverified:
 		return p.command("check", p.machinesWith(r.Machines, func(f finding.Finding) bool { return shown(f.Status) }), "-v")
@@ -288,6 +299,16 @@ func machinesOf(as []finding.ActionRecord) []string {
 	return names
 }
 
+// hostIf is the host's name where it has such a finding.
+func (p *page) hostIf(ms []finding.Machine, has func(finding.Finding) bool) []string {
+	for _, m := range ms {
+		if m.Kind == finding.KindHost && slices.ContainsFunc(m.Findings, has) {
+			return []string{m.Name}
+		}
+	}
+	return nil
+}
+
 // command is a command line of ours for these machines, ready to be pasted.
 func (p *page) command(verb string, machines []string, more ...string) string {
 	cmd := "boxdoctor " + verb
@@ -309,6 +330,9 @@ func (p *page) text(s string) string {
 }
 
 func (p *page) line(indent int, s string) {
+	if p.o.Plain != nil {
+		s = p.o.Plain(s)
+	}
 	if s != "" {
 		p.buf.WriteString(strings.Repeat(" ", indent) + s)
 	}

@@ -61,13 +61,14 @@ func (p *page) wantGot(f finding.Finding) {
 	p.line(detailIndent, dim(pad("want", labelWidth))+p.text(f.Want)+strings.Repeat(" ", gap)+dim("got")+"  "+p.text(f.Got))
 }
 
-// lookedHow is what -v adds: how it was looked, the catalogue rows, and the cause of a symptom.
+// lookedHow is what -v adds: how it was looked, the catalogue rows, a page to read on, and the cause of a symptom.
 func (p *page) lookedHow(at place, f finding.Finding) {
 	if p.o.Looks != nil {
 		p.labelled(detailIndent, "how", Clean(p.o.Looks(f.ID)))
 	}
-	if shown(f.Status) && len(f.Rows) > 0 {
+	if shown(f.Status) {
 		p.labelled(detailIndent, "rows", strings.Join(f.Rows, " "))
+		p.labelled(detailIndent, "link", f.Link)
 	}
 	if p.fold.isSymptom[at] {
 		p.labelled(detailIndent, "cause", f.CausedBy)

@@ -29,6 +29,8 @@ type Options struct {
 	Banner string
 	// RekeyBytes is after how many bytes the session keys are changed; zero: the library's default.
 	RekeyBytes uint64
+	// Forward lets clients open TCP connections to loopback (direct-tcpip); without it they are told that it is prohibited.
+	Forward bool
 	// Algorithms restricts what is negotiated; nil: the library's defaults. See Legacy.
 	Algorithms *Algorithms
 }

@@ -237,6 +237,10 @@ func (s *Server) serve(l *link) {
 	var wg sync.WaitGroup
 	wg.Go(func() { answerKeepalives(reqs) })
 	for nc := range chans {
+		if nc.ChannelType() == "direct-tcpip" {
+			wg.Go(func() { s.forward(ctx, nc) })
+			continue
+		}
 		if nc.ChannelType() != "session" {
 			_ = nc.Reject(ssh.UnknownChannelType, "only sessions are served")
 			continue

@@ -76,8 +76,8 @@ func (s *Streams) SetColor(mode ColorMode) error {
 	default:
 		return fmt.Errorf("unknown colour mode %q; known are %s", mode, strings.Join(ColorModes(), ", "))
 	}
-	s.OutPalette = NewPalette(wantColor(mode, s.OutTTY, s.getenv))
-	s.ErrPalette = NewPalette(wantColor(mode, s.ErrTTY, s.getenv))
+	s.OutPalette = NewPalette(wantColor(mode, s.OutTTY && s.CI == NoCI, s.getenv))
+	s.ErrPalette = NewPalette(wantColor(mode, s.ErrTTY && s.CI == NoCI, s.getenv))
 	return nil
 }
 

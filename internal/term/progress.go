@@ -32,7 +32,7 @@ type Progress struct {
 
 // NewProgress starts a display. Close ends it. Only one is alive at a time.
 func (s *Streams) NewProgress() *Progress {
-	p := &Progress{s: s, visible: s.ErrTTY && s.getenv("TERM") != "dumb", what: map[string]string{}}
+	p := &Progress{s: s, visible: s.ErrTTY && s.getenv("TERM") != "dumb" && s.CI == NoCI, what: map[string]string{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.progress = p

@@ -17,7 +17,7 @@ var ErrNoTerminal = errors.New("there is no terminal to ask on")
 const maxTries = 3
 
 // CanAsk tells whether a person can be asked: input and the stream of the question are terminals.
-func (s *Streams) CanAsk() bool { return s.InTTY && s.ErrTTY }
+func (s *Streams) CanAsk() bool { return s.InTTY && s.ErrTTY && s.CI == NoCI }
 
 // Confirm asks a yes-or-no question on Err; anything but yes is no. Errors: ErrNoTerminal, the context's
 // error, or that the input ended.

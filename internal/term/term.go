@@ -36,6 +36,8 @@ type Streams struct {
 	Width, ErrWidth int
 	// OutPalette and ErrPalette colour what goes to Out and Err.
 	OutPalette, ErrPalette Palette
+	// CI is the continuous integration system around, if any: it is asked nothing and shown no progress.
+	CI CI
 	// ASCII asks for output without characters beyond ASCII.
 	ASCII bool
 
@@ -58,7 +60,7 @@ func System(getenv func(string) string) *Streams {
 	s.ErrTTY = xterm.IsTerminal(int(os.Stderr.Fd()))
 	s.Width = clampWidth(systemWidth(out, getenv("COLUMNS")))
 	s.ErrWidth = max(systemWidth(int(os.Stderr.Fd()), getenv("COLUMNS")), 1)
-	s.ASCII = !utf8Locale(runtime.GOOS, getenv)
+	s.ASCII, s.CI = !utf8Locale(runtime.GOOS, getenv), DetectCI(getenv)
 	if s.InTTY {
 		s.readSecret = func() ([]byte, error) { return xterm.ReadPassword(in) }
 		s.restore = restorer(in)
@@ -83,6 +85,11 @@ func newStreams(in io.Reader, out, err io.Writer, getenv func(string) string) *S
 
 // Errln writes one line to Err. A progress display is taken away first and comes back below it.
 func (s *Streams) Errln(line string) {
+	s.Mark(s.CI.Plain(line))
+}
+
+// Mark writes a line to Err as it is, even where it commands the CI system.
+func (s *Streams) Mark(line string) {
 	s.suspended(func() { _, _ = io.WriteString(s.Err, line+"\n") })
 }
 

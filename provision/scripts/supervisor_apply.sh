@@ -28,20 +28,31 @@ case $status:$out in
 	;;
 esac
 
-# states NAME prints the state of a program, GROUP:* those of all programs of a group.
+# One question a turn: each is a Python start in the guest.
+look() { now=$(ctl status 2>/dev/null) || :; }
+# states NAME prints "PROGRAM STATE" of a program; GROUP:* means all programs of a group.
 states() {
-	ctl status 2>/dev/null | while read -r program state rest; do
+	printf '%s\n' "$now" | while read -r program state rest; do
 		# shellcheck disable=SC2254 # the star of GROUP:* is meant
-		case $program in $1) printf '%s\n' "$state" ;; esac
-	done | sort -u
+		case $program in $1) printf '%s %s\n' "$program" "$state" ;; esac
+	done
+}
+# wrote PROGRAM prints the end of its standard error, or of its standard output where both go there.
+wrote() {
+	text=$(ctl tail -2000 "$1" stderr 2>&1 </dev/null) || text=
+	case $text in '' | *'ERROR (no log file)'*) text=$(ctl tail -2000 "$1" 2>&1 </dev/null) || : ;; esac
+	printf '%s\n' "$text"
 }
 
 waited=0
 started=no
 while :; do
 	waiting='' broken=''
+	look
 	for name in "$@"; do
-		for state in $(states "$name"); do
+		found=$(states "$name")
+		[ -n "$found" ] || broken="$broken $name"
+		for state in $(printf '%s\n' "$found" | cut -d' ' -f2 | sort -u); do
 			case $state in
 			RUNNING | EXITED) ;;
 			STARTING | BACKOFF) waiting="$waiting $name" ;;
@@ -49,20 +60,25 @@ while :; do
 			*) broken="$broken $name" ;;
 			esac
 		done
-		[ -n "$(states "$name")" ] || broken="$broken $name"
 	done
 	started=yes
 	if [ -z "$waiting" ] || [ "$waited" -ge "$limit" ]; then break; fi
 	sleep 1
 	waited=$((waited + 1))
 done
-ctl status
+printf '%s\n' "$now"
+set -f # names that end in :* are no patterns of files
 for name in $broken $waiting; do
-	echo "boxdoctor: $name does not run; the end of what it wrote on standard error:"
-	ctl status 2>/dev/null | while read -r program state rest; do
-		# shellcheck disable=SC2254 # as above
-		case $program in $name) ctl tail -2000 "$program" stderr </dev/null ;; esac
-	done
 	result=1
+	if [ -z "$(states "$name")" ]; then echo "boxdoctor: $name is not known to supervisord, which has: $(printf '%s' "$now" | cut -d' ' -f1 | tr '\n' ' ')"; fi
+	states "$name" | while read -r program state; do
+		case $state in
+		RUNNING | EXITED) ;;
+		*)
+			echo "boxdoctor: $program is $state; the end of what it wrote on standard error:"
+			wrote "$program"
+			;;
+		esac
+	done
 done
 exit "${result:-0}"

@@ -7,8 +7,9 @@ layers() {
 	el) echo "$LAB/repo:$LAB/el-root" ;;
 	el-tools) echo "$LAB/el-tools:$LAB/repo:$LAB/el-root" ;;
 	dnf5) echo "$LAB/repo:$LAB/dnf5-root" ;;
-	deb | suse | arch) echo "$LAB/$1:$LAB/families-root" ;;
-	*) die "unknown root $1 (el, el-tools, dnf5, deb, suse, arch)" ;;
+	deb | suse | arch | sup) echo "$LAB/$1:$LAB/families-root" ;;
+	el-sup) echo "$LAB/el-sup:$LAB/repo:$LAB/el-root" ;;
+	*) die "unknown root $1 (el, el-tools, el-sup, dnf5, deb, sup, suse, arch)" ;;
 	esac
 }
 
@@ -55,6 +56,8 @@ cmd_start() {
 	el-tools) locked build el_tools ;;
 	dnf5) locked build dnf5_root ;;
 	deb | suse | arch) locked build family "$kind" ;;
+	sup) locked build sup_root ;;
+	el-sup) locked build el_sup_root ;;
 	esac
 	lower=$(layers "$kind")
 	dir=$RUN/$name

@@ -18,7 +18,8 @@ usage() {
 		  el-tools                    build the layer "el with build tools and kernel-devel installed"
 		  dnf5-root                   build the root with dnf5 (Debian sid)
 		  deb, suse, arch             build the roots with apt, zypper and pacman
-		  start NAME [ROOT [CASE...]] boot a fresh guest (ROOT: el, el-tools, dnf5, deb, suse, arch; default el), wait for
+		  sup-root, el-sup-root       build the roots for Supervisor: Debian's packages of it; the EL-like one with venv
+		  start NAME [ROOT [CASE...]] boot a fresh guest (ROOT: el, el-tools, el-sup, dnf5, deb, sup, suse, arch; default el), wait for
 		                              ssh, apply cases
 		  sick NAME CASE...           make a running guest sick (cases: folder sick/)
 		  ga NAME VERSION             run a real Guest Additions installer in a running guest
@@ -82,6 +83,8 @@ locked() {
 . "$here/build.sh"
 # shellcheck source=families.sh
 . "$here/families.sh"
+# shellcheck source=supervisor.sh
+. "$here/supervisor.sh"
 # shellcheck source=guest.sh
 . "$here/guest.sh"
 
@@ -105,6 +108,8 @@ main() {
 	el-tools) need_root; locked build el_tools ;;
 	dnf5-root) need_root; locked build dnf5_root ;;
 	deb | suse | arch) need_root; locked build family "$command" ;;
+	sup-root) need_root; locked build sup_root ;;
+	el-sup-root) need_root; locked build el_sup_root ;;
 	start | sick | ga | exec | ssh | list | stop | stop-all | _run) need_root; "cmd_${command//-/_}" "$@" ;;
 	help | -h | --help) usage ;;
 	*) usage >&2; exit 2 ;;

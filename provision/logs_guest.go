@@ -1,0 +1,430 @@
+package provision
+
+import (
+	"cmp"
+	_ "embed" // the scripts that run in guests
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/action"
+	"github.com/boxdoctor/boxdoctor/internal/facts"
+	"github.com/boxdoctor/boxdoctor/internal/shell"
+)
+
+//go:embed scripts/logs_check.sh
+var logsCheck string
+
+//go:embed scripts/logs_health.sh
+var logsHealth string
+
+//go:embed scripts/logs_selinux.sh
+var logsSELinux string
+
+//go:embed scripts/logs_packages.sh
+var logsPackages string
+
+const (
+	// logsService is a unit of boxdoctor's own: the agent's own one may serve somebody else.
+	logsService = "boxdoctor-logs"
+	logsDir     = "/etc/boxdoctor/logs"
+	logsUnit    = "/etc/systemd/system/" + logsService + ".service"
+	logsPID     = "/run/" + logsService + ".pid"
+	fluentFile  = logsDir + "/fluent-bit.yaml"
+	rsyslogFile = logsDir + "/rsyslog.conf"
+	// healthMark is the notification that the agent's health takes care of.
+	healthMark = "logs-health"
+)
+
+// resources are the role on one guest, in order.
+func (v *LogsSpec) resources(at place, g facts.Guest) ([]Resource, error) {
+	open, err := v.withPasswords(at.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	p, err := open.planFor(at, g)
+	if err != nil {
+		return nil, err
+	}
+	install, err := p.install(at.Input, g)
+	if err != nil {
+		return nil, err
+	}
+	config, err := p.config(open != v)
+	if err != nil {
+		return nil, err
+	}
+	out := append([]Resource{noted{DirectoryResource{Path: logsDir, Mode: 0o755}, "log agent: " + p.agent + ", because: " + p.why}}, install...)
+	out = append(out, p.folders()...)
+	if p.agent == agentRsyslog {
+		out = append(out, p.confinement()...)
+	}
+	yes := true
+	out = append(out, config, p.otherConfig(), p.unit(), ServiceResource{Name: logsService, State: Started, Enabled: &yes})
+	return append(append(out, p.rotation()...), p.health()), nil
+}
+
+// withPasswords is the spec with references to secrets replaced; the same one if there are none.
+func (v *LogsSpec) withPasswords(s *Secrets) (*LogsSpec, error) {
+	out, secret := *v, false
+	out.Destinations = slices.Clone(v.Destinations)
+	var errs []error
+	for i, d := range out.Destinations {
+		if d.Kafka == nil || d.Kafka.Password == "" {
+			continue
+		}
+		k := *d.Kafka
+		text, _, err := s.expand(k.Password)
+		if strings.ContainsAny(text, "\n\r") || strings.Contains(text, "${") {
+			err = errors.Join(err, errors.New("kafka: the password holds a line break or ${, which Fluent Bit would take for a variable"))
+		}
+		errs, secret = append(errs, err), true
+		k.Password = text
+		out.Destinations[i].Kafka = &k
+	}
+	if !secret {
+		return v, nil
+	}
+	return &out, errors.Join(errs...)
+}
+
+// install brings the agent: from the folder of packages, Fluent Bit's own repository, or the distribution.
+func (p *logPlan) install(in Input, g facts.Guest) ([]Resource, error) {
+	if p.Packages != "" {
+		files, err := localPackagesIn(filepath.Join(in.Dir, filepath.FromSlash(p.Packages)), p.system.Manager)
+		return []Resource{localPackages{agent: p.agent, files: files}}, err
+	}
+	if p.agent == agentRsyslog {
+		var out []Resource
+		for _, name := range p.rsyslogPackages() {
+			out = append(out, PackageResource{Name: name, State: Present})
+		}
+		return out, nil
+	}
+	pkg := PackageResource{Name: agentFluentBit, State: Present}
+	if p.hasRepository(g) {
+		return []Resource{pkg}, nil
+	}
+	repo, err := p.repository(in)
+	return []Resource{repo, pkg}, err
+}
+
+// hasRepository tells whether the guest has boxdoctor's definition of the repository already: then its key is there,
+// too, and need not be fetched again, so that a second run works without the network.
+func (p *logPlan) hasRepository(g facts.Guest) bool {
+	repos := g.Repos.Or(facts.Repos{})
+	return slices.ContainsFunc(repos.Files, func(f facts.ConfigFile) bool {
+		return (path.Base(f.Path) == "fluent-bit.list" || path.Base(f.Path) == "fluent-bit.repo") &&
+			strings.HasPrefix(f.Content, "# boxdoctor provision") && strings.Contains(f.Content, fluentHost+p.row.FluentBit.Repository)
+	})
+}
+
+// rsyslogPackages are rsyslog and its modules that are packages of their own.
+func (p *logPlan) rsyslogPackages() []string {
+	out := []string{"rsyslog"}
+	tls := false
+	for _, d := range p.to {
+		switch {
+		case d.Kafka != nil:
+			out = append(out, "rsyslog-kafka")
+		case d.Reliable != nil:
+			out = append(out, "rsyslog-relp")
+		case d.TCP != nil:
+			tls = tls || d.TCP.TLS != nil
+		}
+	}
+	if p.receives {
+		out = append(out, "rsyslog-relp")
+	}
+	if tls {
+		out = append(out, "rsyslog-gnutls")
+	}
+	return uniq(out)
+}
+
+func (p *logPlan) folders() []Resource {
+	out := []Resource{DirectoryResource{Path: p.bufferDir(), Mode: 0o700}, DirectoryResource{Path: p.stateDir(), Mode: 0o700}}
+	var made []string
+	for _, d := range p.to {
+		if d.File == nil {
+			continue
+		}
+		if dir := path.Dir(d.File.Path); dir != "/var/log" && !slices.Contains(made, dir) {
+			made = append(made, dir)
+			out = append(out, DirectoryResource{Path: dir, Mode: 0o755})
+		}
+	}
+	return out
+}
+
+// config is the agent's configuration, which the agent itself must accept before it goes live.
+func (p *logPlan) config(secret bool) (Resource, error) {
+	f := FileResource{Path: fluentFile, Mode: 0o600, State: Present, Secret: secret, Restart: []string{logsService}, Notify: []string{healthMark},
+		Validate: []string{"sh", "-c", logsCheck, "sh", "%s", fluentProgram}}
+	var err error
+	if p.agent == agentFluentBit {
+		f.Content, err = p.fluentBit()
+		return f, err
+	}
+	f.Path, f.Validate = rsyslogFile, []string{rsyslogProgram, "-N1", "-f", "%s"}
+	f.Content, err = p.rsyslog()
+	return f, err
+}
+
+// otherConfig is that of the agent that is not used: it goes, so that nobody takes it for the one that counts.
+func (p *logPlan) otherConfig() Resource {
+	if p.agent == agentFluentBit {
+		return FileResource{Path: rsyslogFile, State: Absent}
+	}
+	return FileResource{Path: fluentFile, State: Absent}
+}
+
+func (p *logPlan) unit() Resource {
+	start := fluentProgram + " -c " + fluentFile
+	if p.agent == agentRsyslog {
+		start = rsyslogProgram + " -n -f " + rsyslogFile + " -i " + logsPID
+	}
+	text := fmt.Sprintf(`# boxdoctor provision
+[Unit]
+Description=Log agent of boxdoctor (%s)
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=simple
+ExecStart=%s
+Restart=always
+RestartSec=2s
+TimeoutStopSec=60
+LimitNOFILE=65536
+UMask=0077
+
+[Install]
+WantedBy=multi-user.target
+`, p.agent, start)
+	return FileResource{Path: logsUnit, Content: text, Mode: configMode, State: Present, Restart: []string{logsService}, Notify: []string{healthMark}}
+}
+
+// agentHealth is that the agent runs and says that it is well.
+type agentHealth struct{ args []string }
+
+func (p *logPlan) health() agentHealth {
+	where := strconv.Itoa(p.healthPort())
+	if p.agent == agentRsyslog {
+		where = p.statsFile()
+	}
+	return agentHealth{[]string{logsService, p.agent, where, logsPID, p.ownLog()}}
+}
+
+// ID names the step.
+func (agentHealth) ID() string { return "logs/health" }
+
+// Needs is one look.
+func (h agentHealth) Needs() Needs {
+	return Needs{Commands: map[string]string{"logs-health": "set -- 0 " + shell.Join(h.args) + "\n" + logsHealth}}
+}
+
+// Diff wants the agent to be well.
+func (h agentHealth) Diff(s *State) ([]Change, error) {
+	out, err := s.commands.get("logs-health")
+	switch {
+	case err != nil:
+		return nil, err
+	case out.Code == 0:
+		return nil, nil
+	case out.Code >= 124:
+		return nil, fmt.Errorf("the log agent's health: %s", guardTrouble(out.Code))
+	}
+	return []Change{{What: "health", From: strings.TrimSpace(out.Text), To: "well", Do: []action.Action{h.Job()}}}, nil
+}
+
+// Mark is the notification that it takes care of.
+func (agentHealth) Mark() string { return healthMark }
+
+// healthLimit is how long an agent may take until it is well, in seconds.
+const healthLimit = 45
+
+// Job waits until the agent is well.
+func (h agentHealth) Job() action.Job {
+	return action.Job{Name: "wait until the log agent is well", Script: logsHealth, Args: append([]string{strconv.Itoa(healthLimit)}, h.args...),
+		Timeout: (healthLimit + 60) * time.Second, Undo: "nothing is left to take back: the agent was only looked at"}
+}
+
+// confinement is what an rsyslog of its own may do where SELinux or AppArmor is in force.
+func (p *logPlan) confinement() []Resource {
+	switch p.system.Manager {
+	case "apt":
+		return []Resource{appArmor{FileResource{Path: appArmorDir + "/boxdoctor-logs", Content: p.appArmorRules(), Mode: configMode, State: Present}}}
+	default:
+		return []Resource{selinux{dir: p.bufferDir(), ports: p.ports()}}
+	}
+}
+
+// ports are those that rsyslog speaks or listens on.
+func (p *logPlan) ports() []string {
+	var out []string
+	add := func(port int) { out = append(out, strconv.Itoa(port)) }
+	for _, d := range p.to {
+		switch {
+		case d.Kafka != nil:
+			for _, b := range d.Kafka.Brokers {
+				out = append(out, b[strings.LastIndex(b, ":")+1:])
+			}
+		case d.Reliable != nil:
+			add(d.Reliable.Port)
+		case d.TCP != nil:
+			add(d.TCP.Port)
+		}
+	}
+	if p.receives {
+		add(p.aggregatorPort())
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// selinux is the labels that rsyslog needs.
+type selinux struct {
+	dir   string
+	ports []string
+}
+
+// ID names the step.
+func (selinux) ID() string { return "selinux/" + logsService }
+
+// Needs is what is missing.
+func (x selinux) Needs() Needs {
+	return Needs{Commands: map[string]string{"logs-selinux": "set -- look " + shell.Join(append([]string{x.dir}, x.ports...)) + "\n" + logsSELinux}}
+}
+
+// Diff adds the labels that are missing.
+func (x selinux) Diff(s *State) ([]Change, error) {
+	out, err := s.commands.get("logs-selinux")
+	switch missing := strings.Join(strings.Fields(out.Text), " "); {
+	case err != nil:
+		return nil, err
+	case out.Code != 0:
+		return nil, fmt.Errorf("what SELinux allows: %s", cmp.Or(guardTrouble(out.Code), missing))
+	case missing == "":
+		return nil, nil
+	default:
+		job := action.Job{Name: "let rsyslog use its ports and its folder", Script: logsSELinux, Args: append([]string{"apply", x.dir}, x.ports...), Timeout: 10 * time.Minute,
+			Undo: "sudo semanage fcontext -d " + shell.Quote(x.dir+"(/.*)?") + "; sudo semanage port -d -p tcp PORT for each of " + strings.Join(x.ports, ", ")}
+		return []Change{{What: "SELinux", From: "without " + missing, To: "allowed", Do: []action.Action{job}}}, nil
+	}
+}
+
+// appArmorDir is included by Ubuntu's profile of rsyslogd, which is enforced since 24.04.
+const appArmorDir = "/etc/apparmor.d/rsyslog.d"
+
+// appArmor are the rules of a second rsyslogd, where there is such a profile.
+type appArmor struct{ FileResource }
+
+// ID names the step.
+func (appArmor) ID() string { return "apparmor/" + logsService }
+
+// Needs are the file and its folder.
+func (a appArmor) Needs() Needs { return a.FileResource.Needs() }
+
+// Diff writes the rules and loads the profile.
+func (a appArmor) Diff(s *State) ([]Change, error) {
+	dir, err := s.files.get(appArmorDir)
+	if err != nil || !dir.Exists {
+		return nil, err
+	}
+	out, err := a.FileResource.Diff(s)
+	if err != nil || len(out) == 0 {
+		return nil, err
+	}
+	job := short("load the profile of rsyslogd", `if [ -e "$1" ] && command -v apparmor_parser >/dev/null 2>&1; then apparmor_parser -r "$1"; fi`, "/etc/apparmor.d/usr.sbin.rsyslogd")
+	job.Undo = "sudo apparmor_parser -r /etc/apparmor.d/usr.sbin.rsyslogd, once the file is gone"
+	return append(out, Change{What: "profile", From: "old", To: "loaded", Do: []action.Action{job}}), nil
+}
+
+func (p *logPlan) appArmorRules() string {
+	rules := []string{logsDir + "/** r", p.bufferDir() + "/ rw", p.bufferDir() + "/** rwk", logsPID + " rw"}
+	for _, f := range p.files {
+		rules = append(rules, path.Dir(f.Path)+"/ r", f.Path+" r")
+	}
+	for _, d := range p.to {
+		if d.File != nil {
+			rules = append(rules, d.File.Path+" rw")
+		}
+	}
+	return "# boxdoctor provision\n" + strings.Join(uniq(rules), ",\n") + ",\n"
+}
+
+// localPackages are packages of a folder of the host.
+type localPackages struct {
+	agent string
+	files []action.Upload
+}
+
+// ID names the step.
+func (l localPackages) ID() string { return "packages/" + l.agent }
+
+// Needs is the agent's package.
+func (l localPackages) Needs() Needs { return Needs{Packages: []string{l.agent}} }
+
+// Diff uploads and installs the packages when the agent is not there.
+func (l localPackages) Diff(s *State) ([]Change, error) {
+	have, err := s.packages.get(l.agent)
+	if err != nil || have.Installed {
+		return nil, err
+	}
+	home := "/var/lib/boxdoctor/run/" + s.RunID + "/packages"
+	var do []action.Action
+	for _, f := range l.files {
+		f.Remote = home + "/" + filepath.Base(f.Local)
+		do = append(do, f)
+	}
+	job := action.Job{Name: "install " + l.agent + " and what lies beside it", Script: logsPackages, Args: []string{home}, Timeout: 20 * time.Minute,
+		Undo: "sudo " + shell.Join(append(slices.Clone(managers[s.System.Manager].remove), l.agent))}
+	return []Change{{What: "packages", From: Absent, To: strconv.Itoa(len(l.files)) + " installed", Do: append(do, job)}}, nil
+}
+
+// mostPackages bounds the folder: somebody who points it at a whole mirror did not mean it.
+const mostPackages = 200
+
+// localPackagesIn measures the packages of a folder that fit the guest's package manager.
+func localPackagesIn(dir, manager string) ([]action.Upload, error) {
+	ext := ".rpm"
+	if manager == "apt" {
+		ext = ".deb"
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("packages: %w", err)
+	}
+	var out []action.Upload
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != ext {
+			continue
+		}
+		file := filepath.Join(dir, e.Name())
+		size, hash, err := measure(file)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, action.Upload{Local: file, SHA256: hash, Size: size})
+	}
+	if len(out) == 0 || len(out) > mostPackages {
+		return nil, fmt.Errorf("packages: the folder %s holds %d *%s; 1 to %d are expected", dir, len(out), ext, mostPackages)
+	}
+	return out, nil
+}
+
+// noted is a resource with something to say to people about why it is there.
+type noted struct {
+	Resource
+	note string
+}
+
+// Note is what stands in its step.
+func (n noted) Note() string { return n.note }
