@@ -48,8 +48,8 @@ func (t *provisionText) machine(m provision.MachineReport) {
 	if unreached > 0 {
 		t.row(provision.Skipped, fmt.Sprintf("%s not reached (-v names them)", plural(unreached, "further step was", "further steps were")))
 	}
-	if slices.ContainsFunc(m.Steps, func(s provision.Step) bool { return s.Result == provision.Failed }) {
-		t.said("What is done stays done. When the cause is gone:")
+	if m.Interrupted || slices.ContainsFunc(m.Steps, func(s provision.Step) bool { return s.Result == provision.Failed }) {
+		t.said("What is done stays done. To go on:")
 		fmt.Fprintf(t, "%*s%s\n", messageColumn, "", t.paint.Command(t.again(m.Name)))
 	}
 }

@@ -141,13 +141,13 @@ func (r *run) end(ctx context.Context) MachineReport {
 	return r.out
 }
 
-// planKeys are the facts that plans look at.
-var planKeys = []facts.Key{facts.KeySystem, facts.KeyRepos}
+// planKeys are the facts that plans look at, and whether something of boxdoctor's works there already.
+var planKeys = []facts.Key{facts.KeySystem, facts.KeyRepos, facts.KeyActivity}
 
 // plan asks what the guest is and makes its resources. It tells whether to go on.
 func (r *run) plan(ctx context.Context) bool {
 	r.progress("asking what it is")
-	seen, err := probe.Collect(ctx, r.guest, slices.Concat(planKeys, r.m.Facts), probe.Params{User: "root", Sudo: true, Timeout: observeLimit}, r.now)
+	seen, err := r.ask(ctx)
 	if err != nil {
 		r.lost(fmt.Errorf("the guest could not be observed: %w", err))
 		return false
@@ -158,11 +158,45 @@ func (r *run) plan(ctx context.Context) bool {
 	for _, res := range r.resources {
 		r.steps = append(r.steps, Step{Resource: res.ID(), Result: Skipped, Message: noteOf(res)})
 	}
+	if err == nil && !r.o.Check {
+		err = r.awaitEarlier(ctx, seen)
+	}
 	if err != nil {
-		r.skipRest("not reached, because not all that is declared can be on this guest")
+		r.skipRest("not reached, because of what the step plan says")
 		r.steps = append(r.steps, Step{Resource: "plan", Result: Failed, Message: err.Error()})
 	}
 	return err == nil
+}
+
+func (r *run) ask(ctx context.Context) (facts.Guest, error) {
+	return probe.Collect(ctx, r.guest, slices.Concat(planKeys, r.m.Facts), probe.Params{User: "root", Sudo: true, Timeout: observeLimit}, r.now)
+}
+
+// Limits of the wait for jobs of earlier runs.
+const (
+	earlierJobs     = 3
+	earlierJobLimit = 40 * time.Minute
+)
+
+// awaitEarlier waits for what a run that was cut off or killed left working in the guest: two at a time would undo each
+// other's work.
+func (r *run) awaitEarlier(ctx context.Context, seen facts.Guest) error {
+	for range earlierJobs {
+		job := seen.Activity.Or(facts.Activity{}).Job
+		if job == "" {
+			return nil
+		}
+		r.progress("waiting for a job of an earlier run: " + job)
+		if err := action.Await(ctx, r.target, job, earlierJobLimit); err != nil {
+			return fmt.Errorf("nothing was tried, because a job of an earlier run still works in the guest: %w", err)
+		}
+		r.out.Message = "a job of an earlier run (" + job + ") still worked in the guest and was waited for"
+		var err error
+		if seen, err = r.ask(ctx); err != nil {
+			return err
+		}
+	}
+	return errors.New("nothing was tried, because jobs of other boxdoctor runs keep working in the guest")
 }
 
 // noteOf is what a resource says to people about why it is there.

@@ -449,6 +449,39 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestAJobOfAKilledRunIsWaitedFor: what it still makes is seen by the next run, which makes nothing twice.
+func TestAJobOfAKilledRunIsWaitedFor(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root sees the jobs of a guest")
+	}
+	g := newRooted(t)
+	rs := []Resource{ExecResource{Name: "slow", Command: "echo begun >>/srv/log; n=0; while [ ! -e /srv/go ] && [ $n -lt 600 ]; do n=$((n + 1)); sleep 0.05; done; echo x >/srv/x", Creates: "/srv/x"}}
+	ctx, cancel := context.WithCancel(t.Context())
+	g.fault = func(c guest.Cmd) error {
+		if c.Name == "look at run slow" { // the first run is killed while it waits
+			cancel()
+			return ctx.Err()
+		}
+		return nil
+	}
+	o, _ := options()
+	r := Run(ctx, []Machine{g.machine("web", rs...)}, o)
+	if r.ExitCode != finding.ExitInterrupted || !strings.Contains(said(r.Machines[0]), "the next run of boxdoctor waits for it") {
+		t.Fatalf("exit %d, %s", r.ExitCode, said(r.Machines[0]))
+	}
+	g.fault = func(c guest.Cmd) error {
+		if strings.HasPrefix(c.Name, "look at the job ") {
+			g.write("/srv/go", "")
+		}
+		return nil
+	}
+	o, j := options()
+	r = perform(t, []Machine{g.machine("web", rs...)}, o)
+	if got := results(r.Machines[0]); got != "exec/slow ok" || r.ExitCode != finding.ExitOK || g.read("/srv/log") != "begun\n" || j.titles() != "" || !strings.Contains(said(r.Machines[0]), "was waited for") {
+		t.Errorf("exit %d, %s, %s, log %q, journal %q", r.ExitCode, got, said(r.Machines[0]), g.read("/srv/log"), j.titles())
+	}
+}
+
 // TestLostGuests: which exit code stands for which moment of a loss, and which code wins over several machines.
 func TestLostGuests(t *testing.T) {
 	lost := func(name string) func(guest.Cmd) error {
@@ -551,5 +584,27 @@ func TestNoSecretInADiff(t *testing.T) {
 	}
 	if g.read("/etc/key") != key {
 		t.Errorf("the file holds %q", g.read("/etc/key"))
+	}
+}
+
+// Which exit code wins over several machines: interrupted, not verified, failed, not reached.
+func TestExitCodesHaveAnOrder(t *testing.T) {
+	fine, away := MachineReport{Reachable: true}, MachineReport{}
+	failed := MachineReport{Reachable: true, Steps: []Step{{Result: Failed}}}
+	unsure, cut := MachineReport{Reachable: true, Unverified: true}, MachineReport{Reachable: true, Interrupted: true}
+	would := MachineReport{Reachable: true, Steps: []Step{{Result: MayChange}}}
+	for _, c := range []struct {
+		check bool
+		ms    []MachineReport
+		want  int
+	}{
+		{false, []MachineReport{fine}, finding.ExitOK}, {false, []MachineReport{fine, away}, finding.ExitUnexamined},
+		{false, []MachineReport{away, failed}, finding.ExitFailed}, {false, []MachineReport{failed, unsure, away}, finding.ExitUnverified},
+		{false, []MachineReport{unsure, cut, failed}, finding.ExitInterrupted}, {true, []MachineReport{would, away}, finding.ExitFailed}, {true, []MachineReport{fine}, finding.ExitOK},
+	} {
+		r := Report{Check: c.check, Machines: slices.Clone(c.ms)}
+		if r.finish(); r.ExitCode != c.want {
+			t.Errorf("%+v: exit %d, want %d", c.ms, r.ExitCode, c.want)
+		}
 	}
 }

@@ -216,7 +216,7 @@ const silentAfter = 40 * time.Second
 // gaveUp is the error of a wait that ended before the job did. Only a guest that answered lately says that its job
 // runs: one that was switched off leaves the same silence.
 func (f *follower) gaveUp(ctx context.Context, cause error) error {
-	const next = "; the next `boxdoctor fix` waits for it and takes up its result"
+	const next = "; the next run of boxdoctor waits for it and takes up its result"
 	silence := f.t.now().Sub(f.answered)
 	if ctx.Err() != nil && silence <= silentAfter {
 		return fmt.Errorf("%s: %w (%w); it goes on by itself, %s%s", f.name, ErrStillRunning, cause, lookWith(f.dir), next)

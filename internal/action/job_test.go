@@ -204,7 +204,7 @@ func TestTheEndOfTheWait(t *testing.T) {
 	b := newBench(guesttest.New(t, steps...))
 	err := Do(ctx, b.Target, "fix", Job{Name: "build", Script: "make", Args: []string{"a b"}})
 	is(t, err, ErrStillRunning, context.Canceled)
-	has(t, err, "build: still running in the guest", "sudo tail -f "+dir+"/log", "the next `boxdoctor fix`")
+	has(t, err, "build: still running in the guest", "sudo tail -f "+dir+"/log", "the next run of boxdoctor")
 	if b.journal.states() != "begin unknown" {
 		t.Error(b.journal.states())
 	}

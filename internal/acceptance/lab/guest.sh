@@ -33,13 +33,16 @@ network() {
 	flock -w 60 8 || die "cannot lock the network numbers"
 	for n in $(seq 1 250); do
 		ip -o link show "bdlab$n" >/dev/null 2>&1 && continue
-		ip netns add "bd-$name"
+		ip netns add "bd-$name" || break # a guest of that name runs for somebody else
 		ip link add "bdlab$n" type veth peer name eth0 netns "bd-$name"
 		echo "$n" >"$2/number"
 		break
 	done
 	exec 8>&-
-	[ -s "$2/number" ] || die "no free guest number"
+	if [ ! -s "$2/number" ]; then
+		say "no free guest number, or another run has a guest of that name"
+		return 1
+	fi
 	ip addr add "10.77.$n.1/24" dev "bdlab$n"
 	ip link set "bdlab$n" up
 	ip -n "bd-$name" addr add "10.77.$n.2/24" dev eth0
@@ -211,8 +214,10 @@ cmd_stop() {
 	done
 	! mountpoint -q "$dir/root" || umount -l "$dir/root"
 	n=$(cat "$dir/number" 2>/dev/null || true)
-	[ -z "$n" ] || ip link del "bdlab$n" 2>/dev/null || true
-	ip netns del "bd-$name" 2>/dev/null || true
+	if [ -n "$n" ]; then # else the namespace of that name is not ours
+		ip link del "bdlab$n" 2>/dev/null || true
+		ip netns del "bd-$name" 2>/dev/null || true
+	fi
 	rmdir "/run/systemd/nspawn/propagate/$name" 2>/dev/null || true
 	rm -rf "$dir"
 }
