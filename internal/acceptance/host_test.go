@@ -245,7 +245,13 @@ func (l *hostLab) makeIll(state string) {
 			l.t.Fatal(err)
 		}
 	}
-	// VirtualBox sees that the files are gone when its service starts anew, which it does some seconds after the last call.
+	l.untilInaccessible()
+}
+
+// untilInaccessible waits until VirtualBox sees that the files of a VM are gone: when its service starts anew, which it does some
+// seconds after the last call.
+func (l *hostLab) untilInaccessible() {
+	l.t.Helper()
 	for range 40 {
 		if strings.Contains(l.manage("list", "vms"), "<inaccessible>") {
 			return
