@@ -52,7 +52,8 @@ acceptance-vm: vm-packages
 	internal/acceptance/vm/vm.sh image founding
 	go test -tags acceptance_vm -short -count=1 -v -timeout 45m ./internal/acceptance
 
-# the host's side on the real VBoxManage of Debian sid and the real vagrant; root, downloads about 200 MB once
+# the host's side on the real VBoxManage of Debian sid and the real vagrant, and the Windows program under the Wine of sid;
+# root on Debian 12, installs mmdebstrap and vagrant, keeps 2.4 GB in /var/cache/boxdoctor-lab/host
 acceptance-host:
 	internal/acceptance/hostlab/hostlab.sh
 	go test -tags acceptance_host -count=1 -v -timeout 20m -run 'TestHost|TestUp' ./internal/acceptance

@@ -46,7 +46,7 @@ func demo(t *testing.T) string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	c := exec.CommandContext(t.Context(), binary, "demo")
-	c.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "COLUMNS=100", "TMPDIR=/tmp", "BOXDOCTOR_STATE_HOME="+t.TempDir())
+	c.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "COLUMNS=100", "TMPDIR=/tmp", "BOXDOCTOR_STATE_HOME="+t.TempDir(), "GITHUB_ACTIONS=", "GITLAB_CI=")
 	out, err := c.Output()
 	if err != nil {
 		t.Fatalf("the demo ends with %v\n%s", err, out)

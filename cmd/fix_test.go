@@ -324,16 +324,21 @@ func TestDefect10And14And28TheQuestion(t *testing.T) {
 func TestFixOfTheHost(t *testing.T) {
 	for _, c := range []struct {
 		names    []string
+		class    string
 		machines string
 		repairs  bool
 	}{
-		{nil, "host web", true}, {[]string{"host"}, "host", true}, {[]string{"web"}, "host web", false}, {[]string{"host", "web"}, "host web", true},
+		{nil, "", "host web", true}, {[]string{"host"}, host.ClassUnknownName, "host", true}, {[]string{"web"}, "", "host web", false},
+		{[]string{"host", "web"}, host.ClassUnknownName, "host web", true},
+		// A project without any machine has none of that name either: the host was not repaired there.
+		{[]string{"host"}, host.ClassNotCreated, "host", true},
+		{[]string{"host"}, "", "host host", false},
 	} {
 		tr := newTrial(t)
 		tr.observe = func(_ context.Context, o host.Options) (host.Inventory, error) {
 			var inv host.Inventory
 			for _, n := range append(o.Names, map[bool][]string{true: {"web"}}[len(o.Names) == 0]...) {
-				inv.Machines = append(inv.Machines, host.Machine{Facts: facts.Machine{Name: n}, Class: map[string]string{"host": host.ClassUnknownName}[n]})
+				inv.Machines = append(inv.Machines, host.Machine{Facts: facts.Machine{Name: n}, Class: map[string]string{"host": c.class}[n]})
 			}
 			return inv, nil
 		}

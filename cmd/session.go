@@ -181,11 +181,10 @@ func (s *session) machines(reach reachFlags, names []string) ([]engine.Machine, 
 	return ms, inv.Notes, inv.Host, nil
 }
 
-// namedHost takes the name "host" for the host itself, unless the project has a machine of that name, and tells whether it
-// was given.
+// namedHost takes the name "host" for the host itself, unless a machine of that name was made, and tells whether it was given.
 func (s *session) namedHost(ms []engine.Machine, names []string) ([]engine.Machine, bool) {
 	named := slices.Contains(names, engine.HostName) && slices.ContainsFunc(s.inventory, func(m host.Machine) bool {
-		return m.Facts.Name == engine.HostName && m.Class == host.ClassUnknownName
+		return m.Facts.Name == engine.HostName && (m.Class == host.ClassUnknownName || m.Class == host.ClassNotCreated)
 	})
 	if !named {
 		return ms, false

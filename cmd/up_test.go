@@ -92,6 +92,48 @@ func TestUp(t *testing.T) {
 	}
 }
 
+// What --fix can put right on this host is put right before vagrant runs; what it cannot stands in the way all the same.
+func TestUpRepairsTheHostFirst(t *testing.T) {
+	repairable := []finding.Finding{{ID: "port.collision", Status: finding.Fail, Severity: finding.Critical, Message: "taken", Fix: "host.ports"}}
+	for name, c := range map[string]struct {
+		args  []string
+		works bool
+		runs  []passthru.Result
+		code  int
+		fixed int
+	}{
+		"it helps":          {[]string{"up", "--fix", "--yes"}, true, []passthru.Result{{}}, 0, 1},
+		"it does not help":  {[]string{"up", "--fix", "--yes"}, false, nil, finding.ExitFailed, 1},
+		"it was not wanted": {[]string{"up"}, true, nil, finding.ExitFailed, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLaunch(t)
+			l.before, l.runs = repairable, c.runs
+			look := l.observe
+			l.observe = func(ctx context.Context, o host.Options) (host.Inventory, error) {
+				inv, err := look(ctx, o)
+				for _, n := range o.Names {
+					inv.Machines = append(inv.Machines, host.Machine{Facts: facts.Machine{Name: n}, Class: host.ClassUnknownName})
+				}
+				return inv, err
+			}
+			l.fix = func(_ context.Context, ms []engine.Machine, _ []string, _ engine.FixOptions) finding.Report {
+				if len(ms) != 1 || ms[0].Look == nil {
+					t.Errorf("repaired: %+v", ms)
+				}
+				if l.fixed++; c.works {
+					l.before = nil
+				}
+				return finding.Report{}
+			}
+			l.run(t, c.code, c.args...)
+			if l.fixed != c.fixed {
+				t.Errorf("repaired %d times, want %d", l.fixed, c.fixed)
+			}
+		})
+	}
+}
+
 func TestUpHandsWordsOn(t *testing.T) {
 	l := newLaunch(t)
 	l.runs = []passthru.Result{{}}

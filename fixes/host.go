@@ -188,7 +188,7 @@ var _ = register(Fix{
 				return nil, fmt.Errorf("%s is not whole, so it is of no use: bring %s back from a backup", s.Leftover, s.CfgFile)
 			}
 			folder, name := within("", s.CfgFile)
-			return []action.Action{action.HostFile{Folder: folder, Name: name, New: true, Content: s.Saved.Content, Mode: 0o600}}, nil
+			return []action.Action{action.HostFile{Folder: folder, Name: name, New: true, Content: s.Saved.Content, From: s.Saved.Path, Mode: 0o600}}, nil
 		})
 	},
 })

@@ -338,7 +338,7 @@ func TestFluentBitLosesNothingOnForward(t *testing.T) {
 				c.act(t, i, w)
 				<-tick.C
 			}
-			within(t, "every line has arrived", func() bool {
+			becomesTrue(t, "every line has arrived", func() bool {
 				n, _ := tally(w.dir + "/received/all.json")
 				return n == steps*lines
 			})

@@ -4,6 +4,7 @@ package acceptance
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,14 +48,13 @@ func newHostLab(t *testing.T) *hostLab {
 	}
 	l.env = append(os.Environ(), "PATH="+source+":"+os.Getenv("PATH"), "HOME="+filepath.Join(work, "home"), "BOXDOCTOR_WORK="+work,
 		"VBOX_USER_HOME="+filepath.Join(work, "home", ".config", "VirtualBox"), "BOXDOCTOR_STATE_HOME="+filepath.Join(work, "state"), "VAGRANT_CHECKPOINT_DISABLE=1", "VAGRANT_CWD="+l.root)
-	t.Cleanup(func() {
-		lab := os.Getenv("BOXDOCTOR_HOST_LAB")
-		if lab == "" {
-			lab = "/var/cache/boxdoctor-lab/host"
-		}
-		_ = os.RemoveAll(filepath.Join(lab, "sid", work)) // only the empty folder that was bound over
-	})
+	t.Cleanup(func() { _ = os.RemoveAll(filepath.Join(hostRoot("sid"), work)) }) // only the empty folder that was bound over
 	return l
+}
+
+// hostRoot is where hostlab.sh put a Debian sid.
+func hostRoot(name string) string {
+	return filepath.Join(cmp.Or(os.Getenv("BOXDOCTOR_HOST_LAB"), "/var/cache/boxdoctor-lab/host"), name)
 }
 
 // run runs a program of the lab and returns its output and status.
@@ -245,7 +245,13 @@ func (l *hostLab) makeIll(state string) {
 			l.t.Fatal(err)
 		}
 	}
-	// VirtualBox sees that the files are gone when its service starts anew, which it does some seconds after the last call.
+	l.untilInaccessible()
+}
+
+// untilInaccessible waits until VirtualBox sees that the files of a VM are gone: when its service starts anew, which it does some
+// seconds after the last call.
+func (l *hostLab) untilInaccessible() {
+	l.t.Helper()
 	for range 40 {
 		if strings.Contains(l.manage("list", "vms"), "<inaccessible>") {
 			return

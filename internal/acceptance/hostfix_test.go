@@ -51,6 +51,59 @@ func TestHostRepairs(t *testing.T) {
 	}
 }
 
+// A crash while VirtualBox wrote a VM's settings: its own copy is brought back, and it lists the VM again.
+func TestHostRepairsSettings(t *testing.T) {
+	l := newHostLab(t)
+	id := l.vm("web")
+	l.write("Vagrantfile", "Vagrant.configure(\"2\") do |config|\n  config.vm.box = \"bento/centos-7\"\nend\n")
+	l.write(".vagrant/machines/default/virtualbox/id", id)
+	settings := filepath.Join(l.work, "home", "VirtualBox VMs", "web", "web.vbox")
+	if err := os.Rename(settings, settings+"-prev"); err != nil {
+		t.Fatal(err)
+	}
+	l.untilInaccessible()
+	out, errs, _ := l.run(l.bin, "fix", "host", "--yes", "--only", "vm.inaccessible_own")
+	if found, _ := l.check("--only", "vm"); found["vm.inaccessible_own"].Status != finding.Pass || !strings.Contains(l.manage("list", "vms"), `"web"`) {
+		t.Errorf("%+v\n%s%s", found["vm.inaccessible_own"], out, errs)
+	}
+}
+
+// networks.conf is root's; the test is root, over an /etc of its own.
+func TestHostRepairsNetworksConf(t *testing.T) {
+	l := newHostLab(t)
+	l.manage("list", "vms")
+	l.write("Vagrantfile", "Vagrant.configure(\"2\") do |config|\n  config.vm.box = \"bento/centos-7\"\n  config.vm.network \"private_network\", ip: \"10.11.12.13\"\nend\n")
+	for _, dir := range []string{"upper", "overlay"} {
+		if err := os.Mkdir(filepath.Join(l.work, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const etc = `mount -t overlay overlay -o lowerdir=/etc,upperdir="$BOXDOCTOR_WORK/upper",workdir="$BOXDOCTOR_WORK/overlay" /etc && exec "$@"`
+	within := func(args ...string) (string, string, int) {
+		return l.run("unshare", append([]string{"-m", "sh", "-c", etc, "sh", l.bin}, args...)...)
+	}
+	out, errs, _ := within("fix", "host", "--yes", "--only", "net.hostonly_range", "--format", "json")
+	var r finding.Report
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v: %s%s", err, out, errs)
+	}
+	for _, f := range r.After[0].Findings {
+		if f.ID == "net.hostonly_range" && f.Status != finding.Pass {
+			t.Errorf("%s: %s", f.Status, f.Message)
+		}
+	}
+	file := filepath.Join(l.work, "upper", "vbox", "networks.conf")
+	if text, err := os.ReadFile(file); err != nil || string(text) != "* 192.168.56.0/21 fe80::/10\n* 10.11.12.0/24\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if out, errs, code := within("undo", "--yes"); code != 0 {
+		t.Errorf("undo: %d, %s%s", code, out, errs)
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("undo left the file")
+	}
+}
+
 // sick makes a project that eight repairs are for.
 func (l *hostLab) sick(t *testing.T) {
 	t.Helper()

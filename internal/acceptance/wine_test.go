@@ -51,7 +51,7 @@ func (l *wineLab) end() {
 	cmd := exec.CommandContext(ctx, l.wine, "wineserver", "-k")
 	cmd.Env = l.env
 	_ = cmd.Run() // it may have ended by itself
-	_ = os.RemoveAll(filepath.Join("/var/cache/boxdoctor-lab/host/wine", l.work))
+	_ = os.RemoveAll(filepath.Join(hostRoot("wine"), l.work))
 }
 
 func (l *wineLab) mustWine(args ...string) string {

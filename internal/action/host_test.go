@@ -261,6 +261,7 @@ func TestHostActionsSayWhatTheyDo(t *testing.T) {
 		{edit, []string{"cp -p /p/Vagrantfile /s/r/V", "patch /p/Vagrantfile <<'DIFF'\n@@ -2,1 +2,1 @@\n-two\n+2\nDIFF"}},
 		{HostFile{Folder: "/p", Name: "n", New: true, Content: "x\n"}, []string{"patch /p/n <<'DIFF'\n@@ -0,0 +1,1 @@\n+x\nDIFF"}},
 		{HostFile{Folder: "/p", Name: "a b", Was: "x", Remove: true, Backup: "/s/x"}, []string{"mv '/p/a b' /s/x"}},
+		{HostFile{Folder: "/p", Name: "n", New: true, Content: "long", From: "/p/n-prev"}, []string{"cp /p/n-prev /p/n"}},
 		{HostMode{Folder: "/p", Name: "k", Was: 0o644, Mode: 0o600}, []string{"chmod 0600 /p/k"}},
 		{HostMove{Folder: "/p", From: "vm", To: "vm.aside"}, []string{"mv /p/vm /p/vm.aside"}},
 		{Manage{Args: []string{"modifyvm", "a b"}}, []string{"VBoxManage modifyvm 'a b'"}},

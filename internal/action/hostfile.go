@@ -25,8 +25,9 @@ type HostFile struct {
 	// Was is what the file held when it was observed: the action refuses to touch anything else. New: there was none.
 	Was string
 	New bool
-	// Content is what it shall hold, unless Remove says that it goes.
+	// Content is what it shall hold, unless Remove says that it goes; From is the file that it was read from, if any.
 	Content string
+	From    string
 	Remove  bool
 	// Mode is that of a new file; one that exists keeps its own.
 	Mode os.FileMode
@@ -72,8 +73,11 @@ func (h HostFile) Lasting() string { return "" }
 
 // String is the difference that it makes.
 func (h HostFile) String() string {
-	if h.Remove {
+	switch {
+	case h.Remove:
 		return "mv " + shell.Join([]string{h.Path(), h.Backup})
+	case h.From != "":
+		return "cp " + shell.Join([]string{h.From, h.Path()})
 	}
 	keep := ""
 	if !h.New {
@@ -84,8 +88,11 @@ func (h HostFile) String() string {
 
 // Effects is the difference, for people who are asked before it is made.
 func (h HostFile) Effects() []string {
-	if h.Remove {
+	switch {
+	case h.Remove:
 		return []string{"it is kept as " + h.Backup}
+	case h.From != "":
+		return []string{"it becomes what " + h.From + " holds"}
 	}
 	_, hunk, _ := strings.Cut(lineDiff(h.Was, h.Content), "\n")
 	lines := splitLines(hunk)

@@ -335,3 +335,15 @@ func TestDefect28ChangesAreWrapped(t *testing.T) {
 		}
 	}
 }
+
+// A finding has five parts: what was seen and expected, why, what to do, and with -v a page to read on.
+func TestFindingsNameAPage(t *testing.T) {
+	r := finding.Report{Machines: []finding.Machine{{Name: "host", Kind: finding.KindHost, Reachable: true, Findings: []finding.Finding{
+		{ID: "vbox.hung", Status: finding.Fail, Message: "it hangs", Link: "https://example.org/page"}}}}}
+	for _, verbose := range []bool{true, false} {
+		var b strings.Builder
+		if err := report.NewText(report.Options{Verbose: verbose}).Report(&b, r); err != nil || strings.Contains(b.String(), "link  https://example.org/page\n") != verbose {
+			t.Errorf("verbose %v: %v\n%s", verbose, err, b.String())
+		}
+	}
+}
