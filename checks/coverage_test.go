@@ -70,7 +70,7 @@ A check's id is the row's id. Level is how far a repair may go: auto (user-level
 finding says what to do. All checks read only: nothing is downloaded, no device is opened, vagrant is not run.
 
 Judged by tables of facts for every system. Seen on a real host: Linux with the real VirtualBox 7.2.22 and Vagrant 2.3.4 (see
-[testing](testing.md)). The Windows and macOS rows follow the sources named in the catalogue and were not tried on those systems.
+[testing](testing.md)). The Windows and macOS rows follow the sources named in the catalogue and were not tried on those systems, a dozen Windows rows under Wine.
 
 | row | title | level | fix | how it is looked, or why not |
 |---|---|---|---|---|
