@@ -28,7 +28,9 @@ func databaseOn(release string, change func(*facts.Mongo)) func(*facts.Facts) {
 	}
 }
 
-func mongoLine(version string) func(*facts.Mongo) { return func(m *facts.Mongo) { m.Installed = version } }
+func mongoLine(version string) func(*facts.Mongo) {
+	return func(m *facts.Mongo) { m.Installed = version }
+}
 
 var (
 	_ = rows("mongo.cpu",
