@@ -291,6 +291,9 @@ func TestMongoConfMerges(t *testing.T) {
 		"absent":                     {"", "options net.port, replication.replSetName"},
 		"no YAML":                    {"net: [", "error: /etc/mongod.conf is not YAML"},
 		"an option nobody knows":     {"net: {portt: 1}\n", "error: /etc/mongod.conf in the guest holds net.portt, which mongod does not know"},
+		"aliases without end":        {"a: &a [x, x]\nb: [*a, *a]\n", "error: /etc/mongod.conf holds anchors, aliases or deep nesting"},
+		"nesting without end":        {strings.Repeat("- ", 500) + "x", "error: /etc/mongod.conf holds anchors"},
+		"brackets without end":       {strings.Repeat("[", 500), "error: /etc/mongod.conf holds anchors"},
 		"the form of 2.x":            {"dbpath=/data\nreplSet = old\n", "error: /etc/mongod.conf has the ini form of MongoDB 2.x (dbpath=/data, replSet=old): it is only read"},
 	} {
 		got := told(c.Diff(given(x.text)))
