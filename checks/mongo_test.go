@@ -1,6 +1,9 @@
 package checks
 
 import (
+	"strings"
+	"testing"
+
 	"github.com/boxdoctor/boxdoctor/internal/assess/assesstest"
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 )
@@ -111,3 +114,25 @@ var (
 		unknown("not seen", assesstest.CentOS7, noDatabase),
 	)
 )
+
+// What is given as a command is one: a piece of configuration stood there and was printed as the next thing to type.
+func TestMongoAdviceIsACommand(t *testing.T) {
+	n := 0
+	for id, rs := range cases {
+		if !strings.HasPrefix(id, "mongo.") {
+			continue
+		}
+		c, _ := ByID(id)
+		for _, r := range rs {
+			for _, a := range c.Eval(r.facts()).Advice {
+				n++
+				if word, _, _ := strings.Cut(a.Command, " "); strings.HasSuffix(word, ":") {
+					t.Errorf("%s/%s: %q", id, r.name, a.Command)
+				}
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no advice at all")
+	}
+}

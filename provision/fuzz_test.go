@@ -6,6 +6,8 @@ import (
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/probe"
+
+	"github.com/boxdoctor/boxdoctor/internal/action"
 )
 
 // FuzzParse: whatever a project declares, the reader answers with resources or an error, and no name or path of it
@@ -55,6 +57,30 @@ func FuzzAnswers(f *testing.F) {
 			if got > 1 {
 				t.Errorf("one line became %d of kind %s", got, kind)
 			}
+		}
+	})
+}
+
+// Whatever stands in mongod.conf: it is refused, left alone, or merged into a file that needs nothing more.
+func FuzzMongoConf(f *testing.F) {
+	for _, text := range []string{"", "net:\n  port: 1\n", "net: {port: 27017}\nsecurity:\n", "dbpath=/x\n", "net.port: 3\n", "? [a]\n: b\n", "a: &x {b: *x}\n", "net: [1]\n", "1: 2\n", "net:\n  port: !!binary x\n"} {
+		f.Add(text)
+	}
+	c := mongoConf{Path: "/etc/mongod.conf", Instance: 27017, Options: map[string]any{"net.port": 27017, "replication.replSetName": "rs0", "security.authorization": "enabled"}}
+	f.Fuzz(func(t *testing.T, text string) {
+		look := func(text string) ([]Change, error) {
+			s := bench("apt")
+			s.files.of[c.Path] = File{Exists: true, Type: "file", Mode: 0o644, Owner: "root", Group: "root", SHA256: sum(text)}
+			s.commands.of[c.question()] = Output{Text: strings.TrimRight(text, "\n")}
+			return c.Diff(s)
+		}
+		changes, err := look(text)
+		if err != nil || len(changes) == 0 {
+			return
+		}
+		put := changes[0].Do[len(changes[0].Do)-1].(action.PutFile)
+		if again, err := look(put.Content); err != nil || len(again) != 0 {
+			t.Errorf("%q becomes %q, which still differs: %v %v", text, put.Content, again, err)
 		}
 	})
 }

@@ -71,6 +71,11 @@ func (c mongoConf) Needs() Needs {
 // iniLine is a line of the format before 2.6.
 var iniLine = regexp.MustCompile(`(?m)^\s*([A-Za-z_]+)\s*=\s*(.*)$`)
 
+// A guest's file must not cost more than reading it: aliases grow without bound, nesting without end.
+const maxBrackets = 200
+
+var unusual = regexp.MustCompile(`(?m)(?:^|[\s\[{,:?-])[&*]\S|(?:[-?:][ \t]+){8}`)
+
 // Diff merges option by option: a file that holds all declared ones stays as it is, with its comments.
 func (c mongoConf) Diff(s *State) ([]Change, error) {
 	text, err := s.commands.get(c.question())
@@ -79,6 +84,9 @@ func (c mongoConf) Diff(s *State) ([]Change, error) {
 	}
 	if m := iniLine.FindAllStringSubmatch(text.Text, 20); len(m) > 0 {
 		return nil, legacyConf(c.Path, m)
+	}
+	if strings.Count(text.Text, "[")+strings.Count(text.Text, "{") > maxBrackets || unusual.MatchString(text.Text) {
+		return nil, fmt.Errorf("%s holds anchors, aliases or deep nesting, which no mongod.conf needs: it is not read", c.Path)
 	}
 	var tree map[string]any
 	if err := yaml.Unmarshal([]byte(text.Text), &tree); err != nil {

@@ -75,7 +75,7 @@ func (v *MongoSpec) resources(at place, g facts.Guest) ([]Resource, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := append(v.hosts(), s.resources()...)
+	out := slices.Concat(v.names(), v.hosts(), s.resources())
 	out = append(out, DirectoryResource{Path: "/var/log/mongodb", Mode: 0o755, Owner: is[0].User, Group: is[0].User})
 	out = append(out, keyFile{FileResource{Path: mongoKeyFile, Content: key + "\n", Mode: 0o600, Owner: is[0].User, Group: is[0].User, State: Present, Secret: true}, is, at.Vault.Path("keyfile")})
 	for _, i := range is {

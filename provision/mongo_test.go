@@ -295,6 +295,9 @@ func TestMongoConfMerges(t *testing.T) {
 		"absent":                     {"", "options net.port, replication.replSetName"},
 		"no YAML":                    {"net: [", "error: /etc/mongod.conf is not YAML"},
 		"an option nobody knows":     {"net: {portt: 1}\n", "error: /etc/mongod.conf in the guest holds net.portt, which mongod does not know"},
+		"aliases without end":        {"a: &a [x, x]\nb: [*a, *a]\n", "error: /etc/mongod.conf holds anchors, aliases or deep nesting"},
+		"nesting without end":        {strings.Repeat("- ", 500) + "x", "error: /etc/mongod.conf holds anchors"},
+		"brackets without end":       {strings.Repeat("[", 500), "error: /etc/mongod.conf holds anchors"},
 		"the form of 2.x":            {"dbpath=/data\nreplSet = old\n", "error: /etc/mongod.conf has the ini form of MongoDB 2.x (dbpath=/data, replSet=old): it is only read"},
 	} {
 		got := told(c.Diff(given(x.text)))
@@ -323,6 +326,35 @@ func TestMongoKeyIsNeverOverwritten(t *testing.T) {
 	s.files.of[mongoKeyFile] = File{Exists: true, Type: "file", Mode: 0o644, Owner: "root", Group: "root", SHA256: sum("SECRET-KEY\n")}
 	if got := told(k.Diff(s)); got != "mode 0644>0600 | set mode 0600 of /etc/mongod.key" {
 		t.Error(got)
+	}
+}
+
+// Names that members do not know, or that lead to the machine itself, are refused before anything is installed.
+func TestMongoNames(t *testing.T) {
+	v := &MongoSpec{Members: []mongoMember{{Machine: "db1"}, {Machine: "db2"}}}
+	rs := v.names()
+	if len(rs) != 1 {
+		t.Fatal(rs)
+	}
+	for said, want := range map[string]string{
+		"db1 10.0.0.1\ndb2 10.0.0.2":  "",
+		"db1 127.0.1.1\ndb2 10.0.0.2": "error: here db1 (127.0.1.1) leads to the machine itself",
+		"db1 10.0.0.1\ndb2 ":          "error: this machine does not know the names db2",
+		"":                            "error: this machine does not know the names db1, db2",
+	} {
+		s := bench("apt")
+		s.commands.of["mongo-names"] = Output{Text: said}
+		if got := told(rs[0].Diff(s)); !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("%q: %s, want %s", said, got, want)
+		}
+	}
+	v.Members[0].Address, v.Members[1].Address = "10.0.0.1", "10.0.0.2"
+	if len(v.names()) != 0 || len((&MongoSpec{Members: []mongoMember{{Machine: "a"}, {Machine: "a", Port: 2}}}).names()) != 0 {
+		t.Error("names are looked at that need not be known")
+	}
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", memberNames{[]string{"localhost", "no.such.name.invalid"}}.Needs().Commands["mongo-names"]).Output()
+	if err != nil || !strings.HasPrefix(string(out), "localhost ") || !strings.Contains(string(out), "\nno.such.name.invalid \n") {
+		t.Errorf("%q %v", out, err)
 	}
 }
 

@@ -412,11 +412,24 @@ func TestMongoStandIn(t *testing.T) {
 	if r, code = g.provision("-f", file); r.Machines[0].Totals.Changed != 0 || r.Machines[0].Totals.Failed != 1 {
 		t.Errorf("second run: exit %d, %+v", code, r.Machines[0])
 	}
+	begin := time.Now()
 	out, code = g.text("mongo", "status", "-f", file)
+	step(t, begin, "boxdoctor mongo status: exit %d", code)
 	if code != finding.ExitFailed || !strings.Contains(out, "localhost:27017") {
 		t.Errorf("status: exit %d\n%s", code, out)
 	}
 	secretStaysIn(g, mongoRoot.Password)
+	was := g.sh("systemctl show -p MainPID mongod")
+	if err := os.WriteFile(file, []byte(strings.Replace(mongoSite, "cache_gb: 0.25", "cache_gb: 0.3", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ = g.provision("-f", file); !strings.Contains(fmt.Sprintf("%+v", r.Machines[0].Steps), "mongo/restart/localhost:27017 Result:changed") {
+		t.Errorf("a changed option: %+v", r.Machines[0].Steps)
+	}
+	if now := g.sh("systemctl show -p MainPID mongod"); now == was {
+		t.Errorf("mongod was not restarted: %s", now)
+	}
+	g.says("ls /var/lib/boxdoctor/mongo-restart-* 2>/dev/null; true", "")
 	g.says("rm -f /etc/mongod.key; echo other >/etc/mongod.key; true", "")
 	if r, _ = g.provision("-f", file); !strings.Contains(fmt.Sprintf("%+v", r.Machines[0].Steps), "it is not overwritten") {
 		t.Errorf("another key: %+v", r.Machines[0].Steps)
