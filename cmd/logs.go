@@ -74,7 +74,7 @@ func newLogsCmd(a *app, run func(context.Context, *logsOptions) error) *cobra.Co
 	}
 	fs := c.Flags()
 	fs.StringArrayVar(&o.Files, "file", nil, "read these files instead of those of .boxdoctor.yaml; `GLOB` is a path in the guest; repeatable")
-	fs.StringVar(&o.RequestID, "request-id", "", "only the records of one request, as a timeline")
+	fs.StringVar(&o.RequestID, "request-id", "", "only the records of the request `ID`, as a timeline")
 	fs.StringVar(&o.Level, "level", "", "only records of `LEVEL` and above ("+strings.Join(logline.Levels(), ", ")+")")
 	fs.StringVar(&o.Type, "type", "", "only records of `TYPE` ("+strings.Join(logline.Types(), ", ")+")")
 	fs.StringVar(&o.Since, "since", "", "only records since `TIME`: 10m, 24h, or 2026-11-24T09:30:00Z")

@@ -150,17 +150,18 @@ func (a *app) deliverNet(r netprobe.Report, o *netOptions) error {
 	if o.Format == report.FormatJSON {
 		return report.WriteJSON(a.streams.Out, r)
 	}
-	return a.print(report.Clean(netText(r, a.streams.Width, a.streams.OutPalette)))
+	return a.print(netText(r, a.streams.Width, a.streams.OutPalette))
 }
 
-// netText is the report for people: what is between whom, then every fault once, with what to do.
+// netText is the report for people: what is between whom, then every fault once, with what to do. Names and statuses are ours; sentences
+// may hold words of a guest.
 func netText(r netprobe.Report, width int, paint term.Palette) string {
 	var b strings.Builder
 	for _, m := range r.Machines {
 		if m.Problem != "" {
 			fmt.Fprintf(&b, "%s   %s\n", m.Name, paint.Bad("not tried"))
-			paragraph(&b, width, "why", m.Problem)
-			paragraph(&b, width, "run", m.Command)
+			paragraph(&b, width, "why", report.Clean(m.Problem))
+			paragraph(&b, width, "run", report.Clean(m.Command))
 		}
 	}
 	pathTable(&b, r)
@@ -172,8 +173,8 @@ func netText(r netprobe.Report, width int, paint term.Palette) string {
 			word = paint.Warn("WARN")
 		}
 		fmt.Fprintf(&b, "\n%s  %s\n", word, strings.Join(f.where, ", "))
-		paragraph(&b, width, "seen", f.message)
-		paragraph(&b, width, "do", f.fix)
+		paragraph(&b, width, "seen", report.Clean(f.message))
+		paragraph(&b, width, "do", report.Clean(f.fix))
 	}
 	fmt.Fprintf(&b, "\n%s\n", netSummary(r, len(faults)))
 	return b.String()

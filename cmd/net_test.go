@@ -64,3 +64,15 @@ FAIL  web to db:27017
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// TestNetTextIsColouredAndClean: the colours are ours alone.
+func TestNetTextIsColouredAndClean(t *testing.T) {
+	r := netprobe.Report{
+		Machines: []netprobe.MachineReport{{Name: "gone", Problem: "said \x1b[2J"}},
+		Ports:    []netprobe.Port{{From: "web", To: "db", Status: netprobe.Closed, Message: "error \x1b]0;x\x07", Fix: "do \x1b[31mthis"}},
+	}
+	got := netText(r, 80, term.NewPalette(true))
+	if !strings.Contains(got, "\x1b[31;1mFAIL\x1b[") || strings.Contains(got, "\x1b[2J") || strings.Contains(got, "\x1b]0") || strings.Contains(got, "\x1b[31mthis") {
+		t.Errorf("%q", got)
+	}
+}

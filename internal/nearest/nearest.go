@@ -4,9 +4,14 @@ package nearest
 import "math"
 
 // Of returns the candidate that a person most likely meant by word: the one with the fewest slips
-// (insert, drop, replace, swap neighbours), the first of equals. Empty when nothing is close enough.
+// (insert, drop, replace, swap neighbours), the first of equals. Empty when nothing is close enough: with two slips a word
+// of three letters has hardly anything left (web is not net).
 func Of(word string, candidates []string) string {
-	best, fewest := "", max(2, len([]rune(word))/2)+1
+	n := len([]rune(word))
+	best, fewest := "", max(2, n/2)+1
+	if n <= 3 {
+		fewest = 2
+	}
 	for _, c := range candidates {
 		if d := slips([]rune(word), []rune(c)); d < fewest {
 			best, fewest = c, d

@@ -7,10 +7,10 @@ import (
 )
 
 func TestOf(t *testing.T) {
-	words := []string{"check", "fix", "demo", "list", "explain", "version", "completion"}
+	words := []string{"check", "fix", "demo", "list", "explain", "version", "completion", "net"}
 	for in, want := range map[string]string{
 		"chekc": "check", "chek": "check", "fxi": "fix", "verison": "version", "lsit": "list", "explian": "explain",
-		"complete": "completion", "web": "", "kubernetes": "", strings.Repeat("x", 500): "",
+		"complete": "completion", "web": "", "nte": "net", "kubernetes": "", strings.Repeat("x", 500): "",
 	} {
 		if got := Of(in, words); got != want {
 			t.Errorf("nearest(%.20q) = %q, want %q", in, got, want)
