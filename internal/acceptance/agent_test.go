@@ -271,12 +271,16 @@ func (r *receivers) consumed(topic string) string {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
 	defer cancel()
+	holds := r.offset(topic)
 	c := r.java(ctx, "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", fmt.Sprintf("%s:%d", r.host, kafkaPort), "--topic", topic,
-		"--from-beginning", "--max-messages", strconv.Itoa(r.offset(topic)), "--timeout-ms", "30000")
+		"--from-beginning", "--max-messages", strconv.Itoa(holds), "--timeout-ms", "30000")
 	var out bytes.Buffer
 	c.Stdout = &out
 	if err := c.Run(); err != nil {
 		r.t.Errorf("the consumer of %s: %v", topic, err)
+	}
+	if n := bytes.Count(out.Bytes(), []byte("\n")); n < holds {
+		r.t.Errorf("the consumer of %s read %d records of %d", topic, n, holds)
 	}
 	return out.String()
 }
