@@ -59,10 +59,14 @@ func (p *logPlan) rsyslog() (string, error) {
 	t.object("", "global", param{key: "workDirectory", value: quoted(p.stateDir())}, param{key: "maxMessageSize", value: number64(2*p.maxLine() + 4096)},
 		param{key: "net.enableDNS", value: `"off"`, since: "8.24.0"})
 	p.rsyslogModules(t)
-	t.WriteString(`template(name="record" type="list") { property(name="$!all-json") }` + "\n" +
-		`template(name="line" type="list") { property(name="$!all-json") constant(value="\n") }` + "\n" +
+	// the destinations have threads of their own, and 8.2302 was seen to spoil a record when several of them turned the
+	// same tree into text: that is done once, before
+	t.WriteString(`template(name="tree" type="list") { property(name="$!all-json") }` + "\n" +
+		`template(name="tree-line" type="list") { property(name="$!all-json") constant(value="\n") }` + "\n" +
+		`template(name="record" type="list") { property(name="$.record") }` + "\n" +
+		`template(name="line" type="list") { property(name="$.record") constant(value="\n") }` + "\n" +
 		`template(name="relp" type="list") { constant(value="<13>1 ") property(name="timegenerated" dateFormat="rfc3339") constant(value=" ` + p.machine +
-		` boxdoctor - - - ") property(name="$!all-json") }` + "\n" +
+		` boxdoctor - - - ") property(name="$.record") }` + "\n" +
 		`template(name="utc" type="list") { property(name="timegenerated" dateFormat="rfc3339" date.inUTC="on") }` + "\n" +
 		`template(name="received" type="list") { property(name="msg") }` + "\n" +
 		`template(name="received-line" type="list") { property(name="msg") constant(value="\n") }` + "\n")
@@ -74,12 +78,12 @@ func (p *logPlan) rsyslog() (string, error) {
 	if len(p.files) > 0 {
 		t.WriteString("\n" + p.linesRuleset())
 		t.WriteString("\nruleset(name=\"send\") {\n")
-		p.actions(t, "", "record", "line")
+		p.actions(t, "")
 		t.WriteString("}\n")
 	}
 	if p.receives {
 		t.WriteString("\nruleset(name=\"received\" queue.type=\"Direct\") {\n")
-		p.actions(t, "received-", "received", "received-line")
+		p.actions(t, "received-")
 		t.WriteString("}\n")
 	}
 	t.WriteString("\n# what this instance says of itself\n")
@@ -159,27 +163,37 @@ func (p *logPlan) linesRuleset() string {
 }
 
 // actions are the destinations: files first, because their records have no time of collection.
-func (p *logPlan) actions(t *rsyslogText, prefix, record, line string) {
+func (p *logPlan) actions(t *rsyslogText, prefix string) {
 	to := slices.Clone(p.to)
 	slices.SortStableFunc(to, func(a, b Destination) int { return boolInt(b.File != nil) - boolInt(a.File != nil) })
 	stamped := prefix != ""
 	for _, d := range to {
 		if d.File == nil && !stamped {
-			t.WriteString("\tset $!collected = exec_template(\"utc\");\n")
+			t.WriteString("\tset $!collected = exec_template(\"utc\");\n\tset $.record = exec_template(\"tree\");\n")
 			stamped = true
 		}
-		template, relp := record, "relp"
-		if d.File != nil || d.TCP != nil {
-			template = line
-		}
-		if prefix != "" {
-			relp = "RSYSLOG_SyslogProtocol23Format"
-		}
-		if d.Reliable != nil {
-			template = relp
-		}
-		t.object("\t", "action", append(append(d.rsyslog(p), param{key: "template", value: quoted(template)}), p.queue(prefix+d.id(), d)...)...)
+		t.object("\t", "action", append(append(d.rsyslog(p), param{key: "template", value: quoted(d.template(prefix != ""))}), p.queue(prefix+d.id(), d)...)...)
 	}
+}
+
+// template is the form in which rsyslog sends a record to the destination; what an aggregator received goes on as it is.
+func (d Destination) template(received bool) string {
+	lines := d.File != nil || d.TCP != nil
+	switch {
+	case d.Reliable != nil && received:
+		return "RSYSLOG_SyslogProtocol23Format"
+	case d.Reliable != nil:
+		return "relp"
+	case received && lines:
+		return "received-line"
+	case received:
+		return "received"
+	case d.File != nil:
+		return "tree-line"
+	case lines:
+		return "line"
+	}
+	return "record"
 }
 
 func boolInt(b bool) int {

@@ -38,7 +38,7 @@ for state in imfile-state*; do
 	if [ "$from" -le 0 ]; then
 		from=0
 	else
-		from=$((from + $(tail -c "+$((from + 1))" "$file" | head -n 1 | wc -c))) # the start of a line
+		from=$((from + $(tail -c "+$((from + 1))" "$file" 2>/dev/null | head -n 1 | wc -c))) # the start of a line
 	fi
 	sed "s/\"curr_offs\": *[0-9]*/\"curr_offs\": $from/; s/\"strt_offs\": *[0-9]*/\"strt_offs\": $from/" "$state" >"$state.new" && mv "$state.new" "$state"
 	echo "boxdoctor: $file is read again from byte $from instead of $at"
