@@ -13,7 +13,7 @@ import (
 )
 
 // Action is one change. The set is closed: in a guest Job, PutFile, Upload, Reboot and Call; on the host HostFile,
-// HostMode, HostMove and Manage, and what takes those back (adr 6). String is exactly what runs,
+// HostMode, HostMove and Manage, and what takes those back (adr 7). String is exactly what runs,
 // without secrets, and is what `fix --dry-run` prints.
 type Action interface {
 	fmt.Stringer

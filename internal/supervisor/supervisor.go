@@ -1,5 +1,5 @@
 // Package supervisor asks the supervisords of a guest by XML-RPC. Their sockets are root's alone, so that SSH cannot
-// forward them to the login user (docs/adr/0006-supervisor-over-ssh.md): one step runs a small relay as root, which
+// forward them to the login user (docs/adr/0008-supervisor-over-ssh.md): one step runs a small relay as root, which
 // finds them, whoever installed them, and carries requests and answers.
 package supervisor
 
