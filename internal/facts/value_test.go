@@ -136,6 +136,7 @@ func fullGuest(f *Facts) {
 	known(&f.Guest.Clock)
 	known(&f.Guest.GALog)
 	known(&f.Guest.Activity)
+	known(&f.Guest.Mongo)
 	guest := reflect.ValueOf(f.Guest)
 	for i := range guest.NumField() {
 		if !guest.Field(i).FieldByName("ok").Bool() {
