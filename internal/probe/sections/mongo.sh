@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2016 # sed and awk expand these
+# shellcheck shell=sh
 # What decides whether a mongod starts and runs well here. Nothing is started: mongod --version itself dies of a CPU that
 # its build does not know.
 sed -n '/^flags\|^Features/{p;q;}' /proc/cpuinfo | sed 's/^[^:]*: */=cpuflags /'
@@ -16,6 +16,7 @@ for k in vm/swappiness vm/max_map_count vm/overcommit_memory vm/zone_reclaim_mod
 		tag sysctl "$k $(cat "/proc/sys/$k")"
 	fi
 done
+# shellcheck disable=SC2016 # ${…} is dpkg-query's
 case $BD_MANAGER in
 apt) tag installed "$(lim 5 dpkg-query -W -f='${Version} ${Status}' mongodb-org-server 2>/dev/null)" ;;
 yum | dnf | dnf5 | zypper) tag installed "$(lim 5 rpm -q --qf '%{VERSION} installed' mongodb-org-server 2>/dev/null)" ;;
