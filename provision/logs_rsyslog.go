@@ -58,6 +58,7 @@ func (p *logPlan) rsyslog() (string, error) {
 	// twice the line: a record has the line's fields and their keys
 	t.object("", "global", param{key: "workDirectory", value: quoted(p.stateDir())}, param{key: "maxMessageSize", value: number64(2*p.maxLine() + 4096)},
 		param{key: "net.enableDNS", value: `"off"`, since: "8.24.0"})
+	p.streamCertificates(t)
 	p.rsyslogModules(t)
 	// the destinations have threads of their own, and 8.2302 was seen to spoil a record when several of them turned the
 	// same tree into text: that is done once, before
@@ -258,6 +259,21 @@ func (t *tlsSpec) relp(host string) []param {
 		out = append(out, param{key: "tls.myCert", value: quoted(t.Cert)}, param{key: "tls.myPrivKey", value: quoted(t.Key)})
 	}
 	return out
+}
+
+// streamCertificates are those of plain TCP with TLS. Before 8.2108 all of it shares the first ones.
+func (p *logPlan) streamCertificates(t *rsyslogText) {
+	for _, d := range p.to {
+		if d.TCP == nil || d.TCP.TLS == nil {
+			continue
+		}
+		params := []param{{key: "defaultNetstreamDriverCAFile", value: quoted(d.TCP.TLS.CA)}}
+		if d.TCP.TLS.Cert != "" {
+			params = append(params, param{key: "defaultNetstreamDriverCertFile", value: quoted(d.TCP.TLS.Cert)}, param{key: "defaultNetstreamDriverKeyFile", value: quoted(d.TCP.TLS.Key)})
+		}
+		t.object("", "global", params...)
+		return
+	}
 }
 
 // listen is TLS of the aggregator: it shows a certificate and wants none.

@@ -26,6 +26,7 @@ logs:
     - kafka: {brokers: ["kafka1:9092", "192.168.56.9:9093"], topic: logs, user: qrd, password: "${env:PW}", mechanism: SCRAM-SHA-512, tls: {ca: /etc/ssl/ca.pem}}
     - reliable: {host: hub.example.org, port: 24224, tls: {ca: /etc/ssl/ca.pem, cert: /etc/ssl/web.pem, key: /etc/ssl/web.key}}
     - tcp: {host: 192.168.56.10, port: 5170}
+    - tcp: {host: logs.example.org, port: 6514, tls: {ca: /etc/ssl/ca.pem}}
     - udp: {host: 192.168.56.10, port: 5171}
     - file: {path: /var/log/collected/all.json, size: 50MB, keep: 3}
 `
