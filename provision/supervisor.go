@@ -38,11 +38,27 @@ type SupervisorSpec struct {
 
 // webSpec switches the web interface on. Without it there is none (D3).
 type webSpec struct {
-	Bind     string `yaml:"bind"`
+	Bind string `yaml:"bind"`
+	// User is admin, Password is generated, where they are not declared.
 	User     string `yaml:"user"`
 	Password string `yaml:"password"`
 	// Expose allows an address that others can reach.
 	Expose bool `yaml:"expose"`
+}
+
+// webSecret names the generated password of the web interface in the vault.
+const webSecret = "supervisor-web.password"
+
+// login is the web interface with its user and password.
+func (w *webSpec) login(vault *Vault) (webSpec, error) {
+	out := *w
+	out.User = or(w.User, "admin")
+	if w.Password != "" {
+		return out, nil
+	}
+	var err error
+	out.Password, err = vault.Secret(webSecret, newPassword)
+	return out, err
 }
 
 type alertSpec struct {
@@ -200,8 +216,6 @@ func (v *SupervisorSpec) checkWeb() error {
 		return nil
 	case openToCommands(v.Version):
 		return fmt.Errorf("web: Supervisor %s runs any command for whoever logs in (CVE-2017-11610); leave web out, or take another version: fixed in 3.0.1, 3.1.4, 3.2.4, 3.3.3", v.Version)
-	case w.User == "" || w.Password == "":
-		return errors.New("web: a user and a password are wanted, such as password: ${env:SUPERVISOR_PASSWORD}")
 	case !strings.HasPrefix(or(w.Bind, defaultBind), "127.0.0.1:") && !w.Expose:
 		return fmt.Errorf("web: %s can be reached by others, and there is no encryption; bind 127.0.0.1:9001 and forward the port by SSH, or say expose: true", w.Bind)
 	}
@@ -290,7 +304,7 @@ func (v *SupervisorSpec) resources(in place, g facts.Guest) ([]Resource, error) 
 	if err != nil {
 		return nil, err
 	}
-	files, err := v.withSecrets(l, in.Secrets)
+	files, err := v.withSecrets(l, in.Input)
 	if err != nil {
 		return nil, err
 	}
@@ -304,9 +318,17 @@ func (v *SupervisorSpec) resources(in place, g facts.Guest) ([]Resource, error) 
 	}
 	out = append(out, files[0])
 	yes := true
-	out = append(out, ServiceResource{Name: l.Service, State: Started, Enabled: &yes})
-	out = append(out, files[1:]...)
+	service := ServiceResource{Name: l.Service, State: Started, Enabled: &yes}
+	out = append(append(out, v.explained(service, in.Vault)), files[1:]...)
 	return append(out, orphans{layout: l, keep: names(files)}, v.running(l)), nil
+}
+
+// explained says beside the service where the generated password of its web interface lies.
+func (v *SupervisorSpec) explained(service Resource, vault *Vault) Resource {
+	if v.Web == nil || v.Web.Password != "" {
+		return service
+	}
+	return noted{service, "the password of the web interface, user " + or(v.Web.User, "admin") + ", lies in " + vault.Path(webSecret)}
 }
 
 // install is the package, or the virtual environment.

@@ -75,8 +75,8 @@ func (v *SupervisorSpec) files(l layout) []Resource {
 }
 
 // withSecrets puts secrets in. A file that holds one is shown nowhere.
-func (v *SupervisorSpec) withSecrets(l layout, s *Secrets) ([]Resource, error) {
-	open, err := v.expanded(s)
+func (v *SupervisorSpec) withSecrets(l layout, in Input) ([]Resource, error) {
+	open, err := v.expanded(in)
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +90,11 @@ func (v *SupervisorSpec) withSecrets(l layout, s *Secrets) ([]Resource, error) {
 }
 
 // expanded is a copy in which references to secrets are replaced.
-func (v *SupervisorSpec) expanded(s *Secrets) (*SupervisorSpec, error) {
+func (v *SupervisorSpec) expanded(in Input) (*SupervisorSpec, error) {
 	out := *v
 	var errs []error
 	put := func(text string) string {
-		text, _, err := s.expand(text)
+		text, _, err := in.Secrets.expand(text)
 		errs = append(errs, err)
 		return text
 	}
@@ -118,8 +118,8 @@ func (v *SupervisorSpec) expanded(s *Secrets) (*SupervisorSpec, error) {
 		out.EventListeners.Of[n] = p
 	}
 	if v.Web != nil {
-		w := *v.Web
-		w.Password, out.Web = put(w.Password), &w
+		w, err := v.Web.login(in.Vault)
+		w.Password, out.Web, errs = put(w.Password), &w, append(errs, err)
 	}
 	if v.Alerts != nil {
 		a := *v.Alerts

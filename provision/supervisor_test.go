@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,7 +56,7 @@ func on(t *testing.T, text string, sys facts.System, repos ...facts.ConfigFile) 
 		t.Fatal(err)
 	}
 	s := &Secrets{Getenv: func(string) string { return "p%w" }, Allowed: []string{"env:PW"}}
-	plan, err := c.For("web", Input{Dir: t.TempDir(), Secrets: s})
+	plan, err := c.For("web", Input{Dir: t.TempDir(), Secrets: s, Vault: &Vault{Dir: t.TempDir(), Known: s.Hide}})
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +110,28 @@ func TestSupervisorLayoutFollowsTheGuest(t *testing.T) {
 	}
 }
 
+// A web interface without a declared password gets one of its own, which stands in the guest's file and the vault only.
+func TestSupervisorGeneratesAWebPassword(t *testing.T) {
+	rs, err := on(t, "machines: {web: {}}\nsupervisor: {web: {}}", facts.System{Manager: "apt"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, said := false, false
+	for _, r := range rs {
+		f, ok := r.(FileResource)
+		if _, rest, web := strings.Cut(f.Content, "[inet_http_server]"); ok && web {
+			password := regexp.MustCompile(`(?m)^password = (\S{16,})$`).FindString(rest)
+			found = f.Secret && f.Mode == 0o600 && password != "" && strings.Contains(rest, "username = admin")
+		}
+		if n, ok := r.(noted); ok {
+			said = strings.Contains(n.note, "user admin") && strings.HasSuffix(n.note, webSecret)
+		}
+	}
+	if !found || !said {
+		t.Errorf("password in a secret file: %v, its place said: %v", found, said)
+	}
+}
+
 func TestSupervisorRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
 		`{programs: {a: {command: x, startsec: 5}}}`:                                  `did you mean startsecs?`,
@@ -128,11 +151,10 @@ func TestSupervisorRefuses(t *testing.T) {
 		`{fcgi_programs: {a: {command: x}}}`:                                          "is not unix:///PATH",
 		`{groups: {g: [nobody]}}`:                                                     "is no program that is declared",
 		`{programs: {a: {command: x}}, groups: {g: [a], h: [a]}}`:                     "it can be in one",
-		`{web: {}}`: "a user and a password are wanted",
-		`{web: {user: a, password: b, bind: "0.0.0.0:9001"}}`: "can be reached by others",
-		`{install: package, version: "4.3.0"}`:                "exclude each other",
-		`{install: pip}`:                                      `"pip" is not one of`,
-		`{wheels: nowhere}`:                                   "holds no wheels",
+		`{web: {user: a, password: b, bind: "0.0.0.0:9001"}}`:                         "can be reached by others",
+		`{install: package, version: "4.3.0"}`:                                        "exclude each other",
+		`{install: pip}`:                                                              `"pip" is not one of`,
+		`{wheels: nowhere}`:                                                           "holds no wheels",
 	} {
 		c, err := Parse([]byte("machines: {web: {}}\nsupervisor: " + spec))
 		if err == nil {
