@@ -317,15 +317,32 @@ func (a *app) runMongoClient(ctx context.Context, o *mongoOptions) error {
 	if err != nil {
 		return usagef("--client: %v", err)
 	}
+	cleanView(&v, func(t string) string { return report.Clean(m.secrets.Mask(t)) })
 	if o.Format == report.FormatJSON {
 		err = report.WriteJSON(a.streams.Out, v)
 	} else {
-		err = a.print(report.Clean(m.secrets.Mask(clientText(v))))
+		err = a.print(clientText(v))
 	}
 	if err != nil {
 		return err
 	}
 	return withCode(v.ExitCode)
+}
+
+func cleanView(v *mongoadmin.View, clean func(string) string) {
+	v.Set, v.URI = clean(v.Set), clean(v.URI)
+	for i := range v.Seeds {
+		s := &v.Seeds[i]
+		s.Host, s.Error, s.Names = clean(s.Host), clean(s.Error), clean(s.Names)
+		for j := range s.Addresses {
+			s.Addresses[j] = clean(s.Addresses[j])
+		}
+	}
+	for _, list := range [][]string{v.Problems, v.Advice} {
+		for i := range list {
+			list[i] = clean(list[i])
+		}
+	}
 }
 
 // hostView is this host.
@@ -351,7 +368,10 @@ func (m *mongoSession) machineView(name string) (mongoadmin.From, error) {
 		if err != nil {
 			return nil, err
 		}
-		return strings.Fields(string(res.Stdout))[:1], nil
+		if words := strings.Fields(string(res.Stdout)); len(words) > 0 && net.ParseIP(words[0]) != nil {
+			return words[:1], nil
+		}
+		return nil, errors.New("the guest's answer is no address")
 	}}, nil
 }
 

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/boxdoctor/boxdoctor/internal/facts"
 	"github.com/boxdoctor/boxdoctor/internal/finding"
@@ -87,6 +90,7 @@ func TestMongoStatus(t *testing.T) {
 	tr.out.Reset()
 	tr.run(t, finding.ExitOK, "mongo", "status", "-f", file, "--format", "json")
 	says(t, tr.out.String(), `"schema_version": 1`, `"problems": []`, `"votes": 1`)
+	fits(t, "mongo-status", tr.out.Bytes())
 	set.Down(set.Hosts()[2], "Error connecting to db3:27017: Connection refused")
 	tr.out.Reset()
 	tr.run(t, finding.ExitFailed, "mongo", "status", "-f", file)
@@ -102,6 +106,22 @@ func TestMongoStatus(t *testing.T) {
 	says(t, tr.out.String(), "there is no primary", "no majority: 1 of 3 votes live")
 	if strings.Contains(tr.out.String()+tr.err.String(), mongoPassword) {
 		t.Error("the password was shown")
+	}
+}
+
+// fits compares a document with its schema.
+func fits(t *testing.T, schema string, text []byte) {
+	t.Helper()
+	s, err := jsonschema.NewCompiler().Compile("../docs/schema/" + schema + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err == nil {
+		err = s.Validate(doc)
+	}
+	if err != nil {
+		t.Errorf("%v\n%s", err, text)
 	}
 }
 
@@ -157,6 +177,9 @@ func TestMongoStatusOfAClient(t *testing.T) {
 	tr.out.Reset()
 	tr.run(t, finding.ExitFailed, "mongo", "status", "-f", file, "--client", fmt.Sprintf("mongodb://127.0.0.1:%d/", port))
 	says(t, tr.out.String(), "seen from this host", "is not a name of the set's own", "says no replicaSet")
+	tr.out.Reset()
+	tr.run(t, finding.ExitOK, "mongo", "status", "-f", file, "--client", "localhost", "--format", "json")
+	fits(t, "mongo-client", tr.out.Bytes())
 	tr.run(t, finding.ExitUsage, "mongo", "status", "-f", file, "--client", "nobody")
 	tr.run(t, finding.ExitUsage, "mongo", "status", "-f", file, "--client", "a", "--client", "b")
 }

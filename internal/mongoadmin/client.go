@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -196,7 +197,13 @@ func (s *seedSeen) read(ctx context.Context, a replset.Admin) {
 	}
 	s.set, s.Names, s.Primary = h.Set, h.Primary, h.Writable
 	s.members = slices.Concat(h.Hosts, h.Passives, h.Arbiters)
+	if i := slices.IndexFunc(append(slices.Clone(s.members), s.set), func(n string) bool { return !plainName.MatchString(n) }); i >= 0 || len(s.members) > replset.MaxMembers {
+		s.set, s.members, s.Error = "", nil, "it names members that are no names of hosts"
+	}
 }
+
+// plainName is what stands in the connection string that people copy: a server's word is not believed.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_.:\[\]-]{0,255}$`)
 
 // judge says what costs the application time, and which connection string does not.
 func (v *View) judge(u clientURI, inSet []string) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/boxdoctor/boxdoctor/internal/mongotest"
 	"github.com/boxdoctor/boxdoctor/internal/replset"
 )
@@ -75,3 +77,24 @@ func TestClientURIs(t *testing.T) {
 		}
 	}
 }
+
+// What a server calls its members goes into a line that people copy: words that are no host names are not taken.
+func TestClientBelievesNoNames(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"a:1$(reboot)", "a b:1", "a:1\x1b[31m", strings.Repeat("a", 300)} {
+		var s seedSeen
+		s.read(t.Context(), told{bson.D{{Key: "setName", Value: "rs0"}, {Key: "hosts", Value: bson.A{"a:1", bad}}}})
+		if s.Error == "" || len(s.members) > 0 {
+			t.Errorf("%q was taken: %+v", bad, s)
+		}
+	}
+	var s seedSeen
+	if s.read(t.Context(), told{bson.D{{Key: "setName", Value: "rs0"}, {Key: "hosts", Value: bson.A{"a:1", "[::1]:2"}}}}); s.Error != "" || len(s.members) != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// told answers every command with the same document.
+type told struct{ doc bson.D }
+
+func (d told) Command(context.Context, bson.D) (bson.Raw, error) { return bson.Marshal(d.doc) }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.uber.org/goleak"
 
 	"github.com/boxdoctor/boxdoctor/internal/mongotest"
@@ -279,4 +280,44 @@ func TestUsers(t *testing.T) {
 
 func failing(text string) Dial {
 	return func(context.Context, string, string) (net.Conn, error) { return nil, errors.New(text) }
+}
+
+// A server that answers every reconfiguration with a passing error, each time with another document, does not keep
+// boxdoctor for ever.
+func TestHostileServerIsLeft(t *testing.T) {
+	t.Parallel()
+	n := 0
+	open := func(context.Context, string, replset.Credential) (replset.Admin, error) {
+		return answer(func(cmd string) (bson.D, error) {
+			switch cmd {
+			case "hello":
+				return bson.D{{Key: "setName", Value: "rs0"}, {Key: "isWritablePrimary", Value: true}}, nil
+			case "replSetGetStatus":
+				return bson.D{{Key: "members", Value: bson.A{bson.D{{Key: "name", Value: "a:1"}, {Key: "state", Value: 1}, {Key: "health", Value: 1.0}}}}}, nil
+			case "replSetGetConfig":
+				n++
+				return bson.D{{Key: "config", Value: bson.D{{Key: "_id", Value: "rs0"}, {Key: "version", Value: n},
+					{Key: "members", Value: bson.A{bson.D{{Key: "_id", Value: 0}, {Key: "host", Value: "a:1"}, {Key: "priority", Value: float64(2 + n%900)}}}}}}}, nil
+			case "replSetReconfig":
+				return nil, &replset.CodeError{Code: replset.CodeConfigInProgress, Message: "later"}
+			}
+			return bson.D{}, nil
+		}), nil
+	}
+	d := &replset.Drive{Want: replset.Set{Name: "rs0", Members: shapes["1"]}, Open: open, Admin: admin, Election: time.Second, Sync: time.Second, Now: time.Now,
+		Act: func(ctx context.Context, _ replset.Step, run func(context.Context) error) error { return run(ctx) }}
+	if _, _, err := d.Run(t.Context()); err == nil || n > 1000 {
+		t.Errorf("%d looks, %v", n, err)
+	}
+}
+
+// answer is a server that a function plays.
+type answer func(cmd string) (bson.D, error)
+
+func (a answer) Command(_ context.Context, cmd bson.D) (bson.Raw, error) {
+	d, err := a(cmd[0].Key)
+	if err != nil {
+		return nil, err
+	}
+	return bson.Marshal(d)
 }

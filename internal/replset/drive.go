@@ -69,7 +69,7 @@ type Taken struct {
 func (d *Drive) Run(ctx context.Context) ([]Taken, Facts, error) {
 	var out []Taken
 	tries, waiting := map[string]int{}, waits{}
-	for len(out) < maxSteps { // waits are bounded by their time
+	for sent := 0; sent < maxSteps; { // waits are bounded by their time
 		have := Observe(ctx, d.Open, d.hosts(), d.Admin)
 		if err := ctx.Err(); err != nil {
 			return out, have, err
@@ -90,6 +90,7 @@ func (d *Drive) Run(ctx context.Context) ([]Taken, Facts, error) {
 			continue
 		}
 		start := d.Now()
+		sent++
 		err := d.make(ctx, s)
 		switch {
 		case err == nil:
