@@ -418,6 +418,19 @@ func TestFluentBitHealth(t *testing.T) {
 	})
 }
 
+func TestFluentBitAcceptsEveryGolden(t *testing.T) {
+	program := realAgent(t, "fluent-bit")
+	for name, config := range fluentGoldens(t) {
+		file := filepath.Join(t.TempDir(), "fluent-bit.yaml.boxdoctor-new")
+		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.CommandContext(t.Context(), "sh", "-c", logsCheck, "sh", file, program).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
 // A misspelt property is refused before it goes live, with its name.
 func TestFluentBitRefusesAMisspeltProperty(t *testing.T) {
 	program, dir := realAgent(t, "fluent-bit"), t.TempDir()

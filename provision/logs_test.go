@@ -246,6 +246,23 @@ func (k fluentProperties) unknown(t *testing.T, text string) []string {
 	return out
 }
 
+// fluentGoldens are the configurations of Fluent Bit in the goldens.
+func fluentGoldens(t *testing.T) map[string]string {
+	t.Helper()
+	goldens, err := filepath.Glob("testdata/logs-*.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, file := range goldens {
+		if _, config, ok := strings.Cut(readAll(t, file), "== file"+fluentFile+"\n# boxdoctor provision: changes"); ok {
+			config, _, _ = strings.Cut("#"+config, "\n== ")
+			out[file] = config + "\n"
+		}
+	}
+	return out
+}
+
 // Every property of every configuration is one that Fluent Bit 5.1.1 knows; and the check finds one that it does not.
 func TestFluentBitKnowsEveryProperty(t *testing.T) {
 	text, err := os.ReadFile("testdata/fluent-bit.yaml")
@@ -256,14 +273,8 @@ func TestFluentBitKnowsEveryProperty(t *testing.T) {
 	if err := yaml.UnmarshalWithOptions(text, &known, yaml.Strict()); err != nil {
 		t.Fatal(err)
 	}
-	goldens, _ := filepath.Glob("testdata/logs-*.golden")
 	seen := 0
-	for _, file := range goldens {
-		_, config, ok := strings.Cut(readAll(t, file), "== file"+fluentFile+"\n# boxdoctor")
-		if !ok || !strings.HasPrefix(config, " provision: changes") {
-			continue
-		}
-		config, _, _ = strings.Cut("#"+config, "\n== ")
+	for file, config := range fluentGoldens(t) {
 		if bad := known.unknown(t, config); len(bad) > 0 {
 			t.Errorf("%s: Fluent Bit does not know %v", file, bad)
 		}

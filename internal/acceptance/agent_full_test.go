@@ -12,6 +12,10 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/finding"
 )
 
+// lossy are the failures in which lines are known to be lost, as docs/logagent.md says: rsyslog that is more than one
+// rotation behind never sees the files between, and copying loses what is written before the cut.
+var lossy = map[string]bool{"renamed four times in 8 s": true, "copied and cut off four times": true}
+
 // TestLogAgentFailures counts 200,000 lines at 20,000 a second through one failure after the other; its rows are the
 // table of docs/logagent.md. A row is "lost / twice" of kafka, relp, tcp, udp and file.
 func TestLogAgentFailures(t *testing.T) {
@@ -19,11 +23,12 @@ func TestLogAgentFailures(t *testing.T) {
 	if p, code := g.provision("-f", file); code != finding.ExitOK {
 		t.Fatalf("exit %d, %+v", code, p.Machines[0])
 	}
+	full := batch{n: 200000, rate: 20000}
 	next := 0
-	run := func(what string, act func()) {
+	run := func(what string, b batch, act func()) {
 		t.Run(what, func(t *testing.T) {
 			r.t, g.t = t, t
-			b := batch{next, 200000, 20000}
+			b.first = next
 			next += 1000000
 			done := b.write(t, g)
 			if act != nil {
@@ -31,28 +36,29 @@ func TestLogAgentFailures(t *testing.T) {
 			}
 			done()
 			r.settle(g, b, 6*time.Minute)
-			r.row(g, what, b)
+			r.row(g, what, b, lossy[what])
 		})
 		r.t, g.t = t, t
 	}
-	run("calm", nil)
-	run("agent killed three times", func() {
+	run("calm", full, nil)
+	run("agent killed three times", full, func() {
 		for range 3 {
 			time.Sleep(3 * time.Second)
 			g.sh("systemctl kill -s KILL boxdoctor-logs")
 		}
 	})
-	run("receivers down 60 s", func() {
+	run("receivers down 60 s", full, func() {
 		time.Sleep(2 * time.Second)
 		r.down()
 		time.Sleep(60 * time.Second)
 		r.up()
 	})
-	run("renamed four times", func() { rotate(g, `mv /var/log/qrd/app.log /var/log/qrd/app.log.$i`) })
-	run("copied and cut off four times", func() {
+	run("renamed four times, the agent in step (8,000 lines, 800 a second)", batch{n: 8000, rate: 800}, func() { rotate(g, `mv /var/log/qrd/app.log /var/log/qrd/app.log.$i`) })
+	run("renamed four times in 8 s", full, func() { rotate(g, `mv /var/log/qrd/app.log /var/log/qrd/app.log.$i`) })
+	run("copied and cut off four times", full, func() {
 		rotate(g, `cp /var/log/qrd/app.log /var/log/qrd/app.log.$i && : >/var/log/qrd/app.log`)
 	})
-	run("receivers down 60 s, buffer of 16 MB full", func() {
+	run("receivers down 60 s, buffer of 16 MB full", full, func() {
 		small := strings.Replace(readText(t, file), "256MB", "16MB", 1)
 		if err := os.WriteFile(file, []byte(small), 0o600); err != nil {
 			t.Fatal(err)
@@ -66,7 +72,7 @@ func TestLogAgentFailures(t *testing.T) {
 		r.up()
 	})
 
-	run("guest restarted with lines unread", func() {
+	run("guest restarted with lines unread", full, func() {
 		time.Sleep(11 * time.Second) // the writer must be through, or it ends with the guest
 		restart(t, g)
 	})

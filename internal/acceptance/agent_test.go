@@ -405,15 +405,15 @@ func (r *receivers) settle(g *guest, b batch, limit time.Duration) {
 	step(r.t, begin, "until everything arrived or nothing moved any more")
 }
 
-// row logs one line of the table, and wants zero lost of what is reliable.
-func (r *receivers) row(g *guest, what string, b batch) {
+// row logs one line of the table, and wants zero lost of what is reliable, unless the failure is known to lose lines.
+func (r *receivers) row(g *guest, what string, b batch, lossy bool) {
 	r.t.Helper()
 	line := "| " + what
 	for _, kind := range kinds {
 		n := count(r.arrived(g, kind, "logs"), b.first, b.first+b.n)
 		lost := b.kept() - n.distinct
 		line += fmt.Sprintf(" | %d / %d", lost, n.duplicates)
-		if (kind == "kafka" || kind == "relp") && lost != 0 {
+		if (kind == "kafka" || kind == "relp") && lost != 0 && !lossy {
 			r.t.Errorf("%s: %d of %d lines lost at %s: %s", what, lost, b.kept(), kind, gaps(r.arrived(g, kind, "logs"), b))
 		}
 	}
@@ -463,7 +463,7 @@ func TestLogAgent(t *testing.T) {
 	calm := batch{0, 10000, 20000}
 	calm.write(t, g)()
 	r.settle(g, calm, 2*time.Minute)
-	r.row(g, "calm", calm)
+	r.row(g, "calm", calm, false)
 
 	killed := batch{100000, 20000, 4000}
 	done := killed.write(t, g)
@@ -475,7 +475,7 @@ func TestLogAgent(t *testing.T) {
 	r.up()
 	done()
 	r.settle(g, killed, 3*time.Minute)
-	r.row(g, "agent killed, then receivers down 8 s", killed)
+	r.row(g, "agent killed, then receivers down 8 s", killed, false)
 }
 
 // refusedConfiguration: a certificate that is not there; what is live stays and runs.
