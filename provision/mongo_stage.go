@@ -289,6 +289,7 @@ func (m *mongoStage) matrix(ctx context.Context) string {
 		}
 		b.WriteString("\n")
 	}
+	b.WriteString(m.reasons(ctx))
 	b.WriteString("look at the names (/etc/hosts), the firewall and the key of what is not reached: boxdoctor check --only mongo")
 	return b.String()
 }

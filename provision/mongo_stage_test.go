@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 	"github.com/boxdoctor/boxdoctor/internal/mongoadmin"
 	"github.com/boxdoctor/boxdoctor/internal/mongotest"
+	"github.com/boxdoctor/boxdoctor/internal/netprobe"
 	"github.com/boxdoctor/boxdoctor/internal/replset"
 )
 
@@ -122,6 +124,20 @@ func TestMongoStageShowsTheMatrix(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)
 		}
+	}
+}
+
+// Below the matrix stands what the network probe found, of the members' ports alone.
+func TestMongoReasons(t *testing.T) {
+	closed := netprobe.Port{From: "a", To: "b", Port: 27017, Status: netprobe.Closed, Message: "nothing listens", Fix: "start mongod"}
+	other, host, open := closed, closed, closed
+	other.Port, host.From, open.Status = 1, netprobe.HostName, netprobe.OK
+	got := explained([]netprobe.Port{other, host, open, closed}, map[string]bool{"b:27017": true})
+	if got != "  a to b:27017: nothing listens; start mongod\n" {
+		t.Errorf("%q", got)
+	}
+	if got := explained(slices.Repeat([]netprobe.Port{closed}, 50), map[string]bool{"b:27017": true}); strings.Count(got, "\n") != mostReasons {
+		t.Errorf("%q", got)
 	}
 }
 
