@@ -29,13 +29,19 @@ type reachFlags struct {
 	VBoxVersion, ISO          string
 }
 
+// add are the flags of what compares guests with VirtualBox.
 func (f *reachFlags) add(fs *pflag.FlagSet) {
+	f.addLogin(fs)
+	fs.StringVar(&f.VBoxVersion, "vbox-version", "", "compare with VirtualBox `VERSION` where it is not installed here")
+	fs.StringVar(&f.ISO, "iso", "", "Guest Additions image `PATH` to use instead of VirtualBox's own")
+}
+
+// addLogin are the flags of what only has to get there.
+func (f *reachFlags) addLogin(fs *pflag.FlagSet) {
 	fs.StringVar(&f.User, "user", "", "log in as `USER` (default vagrant, or what the ssh_config says)")
 	fs.StringVar(&f.SSHConfig, "ssh-config", "", "reach the guests of `FILE`, as \"vagrant ssh-config\" prints it")
 	fs.StringVar(&f.SSH, "ssh", "", "reach one guest at `[USER@]HOST[:PORT]` instead of looking for a project")
 	fs.StringVarP(&f.Key, "identity", "i", "", "private key `FILE` for --ssh")
-	fs.StringVar(&f.VBoxVersion, "vbox-version", "", "compare with VirtualBox `VERSION` where it is not installed here")
-	fs.StringVar(&f.ISO, "iso", "", "Guest Additions image `PATH` to use instead of VirtualBox's own")
 }
 
 func (f *reachFlags) validate(machines []string) error {

@@ -87,7 +87,7 @@ func newLogsCmd(a *app, run func(context.Context, *logsOptions) error) *cobra.Co
 	for flag, words := range map[string][]string{"level": logline.Levels(), "type": logline.Types()} {
 		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // they exist
 	}
-	o.Reach.add(fs)
+	o.Reach.addLogin(fs)
 	c.AddCommand(newLogsLintCmd(a))
 	return c
 }

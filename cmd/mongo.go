@@ -94,7 +94,7 @@ func (o *mongoOptions) add(c *cobra.Command) {
 	fs.StringVarP(&o.File, "file", "f", "", "read `FILE` instead of the .boxdoctor.yaml of the project")
 	fs.StringVar(&o.Format, "format", report.FormatText, "write the report as `FORMAT` (text, json)")
 	fs.StringArrayVar(&o.Allow, "allow", nil, "let this project read `env:NAME|file:PATH` from now on; repeatable")
-	o.Reach.add(fs)
+	o.Reach.addLogin(fs)
 }
 
 func (o *mongoOptions) validate() error {

@@ -57,7 +57,7 @@ func newNetCmd(a *app, run func(context.Context, *netOptions) error) *cobra.Comm
 	fs.IntVarP(&o.Jobs, "jobs", "j", defaultJobs, "work on `N` machines at once")
 	fs.CountVarP(&o.Verbose, "verbose", "v", "-vv: show every step, on stderr")
 	addFormat(c, &o.Format)
-	o.Reach.add(fs)
+	o.Reach.addLogin(fs)
 	return c
 }
 

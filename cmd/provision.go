@@ -83,7 +83,7 @@ func newProvisionCmd(a *app, run func(context.Context, *provisionOptions) error)
 	fs.IntVarP(&o.Jobs, "jobs", "j", defaultJobs, "work on `N` machines at once")
 	fs.StringVar(&o.Format, "format", report.FormatText, "write the report as `FORMAT` (text, json)")
 	fs.CountVarP(&o.Verbose, "verbose", "v", "also show what is as declared; -vv: also every step, on stderr")
-	o.Reach.add(fs)
+	o.Reach.addLogin(fs)
 	return c
 }
 

@@ -77,7 +77,7 @@ func newPsCmd(a *app, run func(context.Context, *psOptions) error) *cobra.Comman
 func (o *psOptions) add(fs *pflag.FlagSet) {
 	fs.IntVarP(&o.Jobs, "jobs", "j", defaultJobs, "ask `N` machines at once")
 	fs.CountVarP(&o.Verbose, "verbose", "v", "-vv: also every step, on stderr")
-	o.Reach.add(fs)
+	o.Reach.addLogin(fs)
 }
 
 func (o *psOptions) validate() error {
