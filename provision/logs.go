@@ -58,7 +58,8 @@ type retentionSpec struct {
 type logBuffer struct {
 	Dir string `yaml:"dir"`
 	Max size   `yaml:"max"`
-	// WhenFull is wait (no further line is read: the application's files are the buffer then) or drop.
+	// WhenFull is wait (no further line is read: the application's files are the buffer then; rsyslog waits two seconds
+	// a record) or drop.
 	WhenFull string `yaml:"when_full"`
 }
 

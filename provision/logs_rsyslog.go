@@ -219,7 +219,7 @@ func (p *logPlan) queue(name string, d Destination) []param {
 	if d.File != nil || !d.retries() {
 		return out
 	}
-	enqueue := "2000000000" // the longest wait there is, three weeks
+	enqueue := "2000" // two seconds a record, then it is dropped: with longer waits 8.2302 stood still for ever, even when there was room again
 	if p.drops() {
 		enqueue = "0"
 	}
