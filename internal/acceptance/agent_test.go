@@ -392,7 +392,8 @@ func (r *receivers) settle(g *guest, b batch, limit time.Duration) {
 		}
 		if whole { // Kafka is asked last: each question starts a JVM
 			n := r.offset("logs") - r.before
-			now, whole = now+n, n >= b.kept() && now == last
+			now += n
+			whole = n >= b.kept() && now == last
 		}
 		if whole {
 			break
