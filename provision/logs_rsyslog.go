@@ -219,7 +219,9 @@ func (p *logPlan) queue(name string, d Destination) []param {
 	if d.File != nil || !d.retries() {
 		return out
 	}
-	enqueue := "2000" // two seconds a record, then it is dropped: with longer waits 8.2302 stood still for ever, even when there was room again
+	// A minute a record, then it is dropped. With an endless wait 8.2302 stood still for ever, even when there was room
+	// again; with two seconds lines went while the queue was only being moved to a slow disk.
+	enqueue := "60000"
 	if p.drops() {
 		enqueue = "0"
 	}
