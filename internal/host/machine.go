@@ -39,7 +39,7 @@ func (ob *observer) lookUp(ctx context.Context, uuid string) vmState {
 	if ob.manageWorks {
 		a, asked := ob.infos[uuid]
 		if !asked {
-			a.out, a.err = ob.manage.call(ctx, "showvminfo", uuid, "--machinereadable")
+			a.out, a.err = ob.manage.ask(ctx, "showvminfo", uuid, "--machinereadable")
 		}
 		out, err := a.out, a.err
 		if err == nil {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -383,7 +386,7 @@ func TestStateFilesFromTheGuest(t *testing.T) {
 // A call that came while VirtualBox's service ended failed, and everything that it would have told was unknown.
 func TestCallWhileTheServiceEnds(t *testing.T) {
 	ending := Output{Code: 1, Stderr: "VBoxManage: error: Failed to create the VirtualBox object!\nVBoxManage: error: Code NS_ERROR_FAILURE (0x80004005) - Operation failed (extended info not available)\nVBoxManage: error: Most likely, the VirtualBox COM server is not running or failed to start.\n"}
-	for _, c := range []struct{ failures, runs int }{{0, 1}, {1, 2}, {5, 6}, {9, serviceTries}} {
+	for _, c := range []struct{ failures, runs int }{{0, 1}, {1, 2}, {3, 4}, {9, serviceTries}} {
 		runs := 0
 		m := manager{path: "/x/VBoxManage", limit: defaultLimit, run: func(context.Context, string, ...string) (Output, error) {
 			if runs++; runs <= c.failures {
@@ -401,5 +404,36 @@ func TestCallWhileTheServiceEnds(t *testing.T) {
 	never := func(context.Context, string, ...string) (Output, error) { t.Error("run"); return Output{}, nil }
 	if _, err := (manager{path: "/x", limit: defaultLimit, run: never}).call(done, "list", "vms"); err == nil {
 		t.Error("a call that was not made has an answer")
+	}
+}
+
+// TestHedgedQuestion: a client that came while VirtualBox's service ended waited ten seconds, and everything it would have told
+// was unknown after the limit of five. A question is asked again beside it; what changes something never is.
+func TestHedgedQuestion(t *testing.T) {
+	t.Parallel()
+	hangsFirst := func(runs *atomic.Int32, hang int32) manager {
+		return manager{path: "/x/VBoxManage", limit: defaultLimit, run: func(ctx context.Context, _ string, _ ...string) (Output, error) {
+			if runs.Add(1) <= hang {
+				<-ctx.Done()
+				return Output{}, ctx.Err()
+			}
+			return Output{Stdout: "7.2.22r173190\n"}, nil
+		}}
+	}
+	for hang, answered := range map[int32]bool{0: true, 1: true, 2: true, 3: false} {
+		t.Run(strconv.Itoa(int(hang)), func(t *testing.T) {
+			t.Parallel()
+			var runs atomic.Int32
+			out, err := hangsFirst(&runs, hang).ask(t.Context(), "list", "vms")
+			if (err == nil) != answered || answered && out.Stdout == "" || runs.Load() != min(hang, hedges)+1 {
+				t.Errorf("%q, %v, %d runs", out.Stdout, err, runs.Load())
+			}
+		})
+	}
+	var runs atomic.Int32
+	m := hangsFirst(&runs, 1)
+	m.limit = hedgeAfter + 200*time.Millisecond
+	if _, err := m.call(t.Context(), "modifyvm", "web"); err == nil || runs.Load() != 1 {
+		t.Errorf("%v, %d runs", err, runs.Load())
 	}
 }

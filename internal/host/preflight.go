@@ -16,15 +16,14 @@ type reply struct {
 	err error
 }
 
-// ask makes all calls at the same time: a sequence of them was seen to take ten seconds while VirtualBox's service
-// starts and ends between two, and a hung VirtualBox costs one limit in all.
+// ask makes all calls at the same time: a hung VirtualBox costs one limit in all.
 func (ob *observer) ask(ctx context.Context, m manager, calls map[string][]string) map[string]reply {
 	answers := make(map[string]reply, len(calls))
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, name := range slices.Sorted(maps.Keys(calls)) {
 		wg.Go(func() {
-			out, err := m.call(ctx, calls[name]...)
+			out, err := m.ask(ctx, calls[name]...)
 			mu.Lock()
 			defer mu.Unlock()
 			answers[name] = reply{out, err}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -151,19 +152,35 @@ var saidError = regexp.MustCompile(`VBoxManage[.a-z]*: error:`)
 const serviceEnds = "the VirtualBox COM server is not running or failed to start"
 
 const (
-	// serviceTries is how often such a call is made, servicePause what lies between.
-	serviceTries = 6
-	servicePause = 250 * time.Millisecond
+	// serviceTries is how often such a call is made. The first pause is between one and two servicePause long, so that calls that
+	// failed together do not come together again, and each is half as long again as the one before.
+	serviceTries = 7
+	servicePause = 150 * time.Millisecond
+	// hedgeAfter is how long a question may stay without an answer before it is asked once more, at most hedges times: a client
+	// that came while the service ended waits ten seconds for it (VBoxManage 7.2.22), the next one is answered at once.
+	hedgeAfter = 1500 * time.Millisecond
+	hedges     = 2
 )
 
-// call runs VBoxManage with a limit of its own. err is a *manageError.
-func (m manager) call(ctx context.Context, args ...string) (out Output, err error) {
+// call runs VBoxManage with a limit of its own, once. err is a *manageError.
+func (m manager) call(ctx context.Context, args ...string) (Output, error) {
+	return m.patient(ctx, args, m.once)
+}
+
+// ask is call for what only reads: it may run twice at the same time.
+func (m manager) ask(ctx context.Context, args ...string) (Output, error) {
+	return m.patient(ctx, args, m.hedged)
+}
+
+// patient makes a call again that came while the service ended.
+func (m manager) patient(ctx context.Context, args []string, once func(ctx, inner context.Context, args []string) (Output, error)) (out Output, err error) {
 	inner, cancel := context.WithTimeout(ctx, m.limit)
 	defer cancel()
 	tries := 0
-	gaveUp := retry.Loop{First: servicePause, Max: servicePause}.Do(inner, func(inner context.Context) error {
+	pauses := retry.Loop{First: servicePause + rand.N(servicePause), Factor: 1.5, Max: time.Second}
+	gaveUp := pauses.Do(inner, func(inner context.Context) error {
 		tries++
-		out, err = m.once(ctx, inner, args)
+		out, err = once(ctx, inner, args)
 		var e *manageError
 		if errors.As(err, &e) && strings.Contains(e.Text, serviceEnds) && tries < serviceTries {
 			return err
@@ -174,6 +191,29 @@ func (m manager) call(ctx context.Context, args ...string) (out Output, err erro
 		return out, &manageError{Args: args, Code: -1, Cause: gaveUp}
 	}
 	return out, err
+}
+
+// hedged is once, and once more beside it when no answer comes; the first answer counts, the others are ended.
+func (m manager) hedged(ctx, inner context.Context, args []string) (Output, error) {
+	one, cancel := context.WithCancel(inner)
+	defer cancel()
+	answers := make(chan reply, hedges+1)
+	again := time.NewTicker(hedgeAfter)
+	defer again.Stop()
+	for started := 0; ; {
+		if started <= hedges {
+			started++
+			go func() {
+				out, err := m.once(ctx, one, args)
+				answers <- reply{out, err}
+			}()
+		}
+		select {
+		case a := <-answers:
+			return a.out, a.err
+		case <-again.C:
+		}
+	}
 }
 
 // once is one run; inner is ctx with the limit of the call.
@@ -215,7 +255,7 @@ func (ob *observer) observeManage(ctx context.Context) (manager, facts.Value[fac
 	if path == "" {
 		return m, facts.Known(f)
 	}
-	out, err := m.call(ctx, "--version")
+	out, err := m.ask(ctx, "--version")
 	var failed *manageError
 	if errors.As(err, &failed) {
 		if failed.Cause != nil && failed.TimedOut == 0 {
