@@ -171,9 +171,14 @@ func (k *kafkaSpec) fluentBit() yaml.MapSlice {
 // property is one of librdkafka's, which both agents use.
 type property struct{ key, value string }
 
+// clientMemory is how many bytes of records librdkafka may hold that no broker has acknowledged: an agent that is killed
+// loses them, or must read as much again.
+const clientMemory = 4 << 20
+
 // client are librdkafka's properties: every record is acknowledged by all replicas in step, once, however long it takes.
 func (k *kafkaSpec) client() []property {
-	out := []property{{"request.required.acks", "-1"}, {"enable.idempotence", "true"}, {"message.timeout.ms", "0"}, {"socket.keepalive.enable", "true"}}
+	out := []property{{"request.required.acks", "-1"}, {"enable.idempotence", "true"}, {"message.timeout.ms", "0"}, {"socket.keepalive.enable", "true"},
+		{"queue.buffering.max.kbytes", strconv.Itoa(clientMemory >> 10)}}
 	protocol := "plaintext"
 	if t := k.TLS; t != nil {
 		protocol = "ssl"

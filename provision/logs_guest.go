@@ -194,9 +194,8 @@ func (p *logPlan) otherConfig() Resource {
 func (p *logPlan) unit() Resource {
 	start := "ExecStart=" + fluentProgram + " -c " + fluentFile
 	if p.agent == agentRsyslog {
-		// the shell's $SERVICE_RESULT, not systemd's; without it (before systemd 232) every end counts as not in order
-		start = fmt.Sprintf("ExecStartPre=%s %s %d %s\nExecStart=%s -n -f %s -i %s\nExecStopPost=/bin/sh -c 'if [ \"$$SERVICE_RESULT\" = success ]; then rm -f %s/running; fi'",
-			rewindFile, p.stateDir(), rewind, logsPID, rsyslogProgram, rsyslogFile, logsPID, p.stateDir())
+		start = fmt.Sprintf("ExecStartPre=%[1]s start %[2]s %[3]d %[4]s\nExecStart=%[5]s -n -f %[6]s -i %[4]s\nExecStopPost=%[1]s stop %[2]s %[7]d",
+			rewindFile, p.stateDir(), p.rewind(), logsPID, rsyslogProgram, rsyslogFile, p.bufferMax())
 	}
 	text := fmt.Sprintf(`# boxdoctor provision
 [Unit]

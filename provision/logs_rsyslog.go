@@ -26,8 +26,19 @@ type rsyslogText struct {
 // param is one parameter, and the release that brought it: an older one refuses what it does not know.
 type param struct{ key, value, since string }
 
-// object writes name(key="value" …), one parameter a line when there are many.
+// object writes name(key="value" …).
 func (t *rsyslogText) object(indent, name string, params ...param) {
+	t.head(indent, name, params)
+	t.WriteString("\n")
+}
+
+// ruleset begins one, which } ends.
+func (t *rsyslogText) ruleset(name string, queue ...param) {
+	t.head("", "ruleset", append([]param{{key: "name", value: quoted(name)}}, queue...))
+	t.WriteString(" {\n")
+}
+
+func (t *rsyslogText) head(indent, name string, params []param) {
 	t.WriteString(indent + name + "(")
 	sep := ""
 	for _, p := range params {
@@ -37,8 +48,11 @@ func (t *rsyslogText) object(indent, name string, params ...param) {
 		t.WriteString(sep + p.key + "=" + p.value)
 		sep = " "
 	}
-	t.WriteString(")\n")
+	t.WriteString(")")
 }
+
+// direct is a ruleset without a queue: it is done by whoever calls it.
+var direct = param{key: "queue.type", value: `"Direct"`}
 
 // quoted is a string of rsyslog's.
 func quoted(s string) string {
@@ -47,7 +61,9 @@ func quoted(s string) string {
 
 func number64(n int64) string { return fmt.Sprintf(`"%d"`, n) }
 
-// rsyslog is the configuration of an instance of its own, which reads nothing of the system's.
+// rsyslog is the configuration of an instance of its own, which reads nothing of the system's. A line goes through it
+// like this: it is read and laid into the queue `read` on the disk; from there it is taken apart, becomes a record,
+// and is laid into the queue of each destination (`to-…`), which has a thread of its own.
 func (p *logPlan) rsyslog() (string, error) {
 	v, err := goversion.NewVersion(p.rsyslogVersion())
 	if err != nil {
@@ -56,41 +72,43 @@ func (p *logPlan) rsyslog() (string, error) {
 	t := &rsyslogText{version: v}
 	t.WriteString("# boxdoctor provision: changes are overwritten\n")
 	// twice the line: a record has the line's fields and their keys
-	t.object("", "global", param{key: "workDirectory", value: quoted(p.stateDir())}, param{key: "maxMessageSize", value: number64(2*p.maxLine() + 4096)},
-		param{key: "net.enableDNS", value: `"off"`, since: "8.24.0"})
+	t.object("", "global", param{key: "workDirectory", value: quoted(p.stateDir())}, param{key: "localHostname", value: quoted(p.machine)},
+		param{key: "maxMessageSize", value: number64(2*p.maxLine() + 4096)}, param{key: "net.enableDNS", value: `"off"`, since: "8.24.0"})
 	p.streamCertificates(t)
 	p.rsyslogModules(t)
-	// the destinations have threads of their own, and 8.2302 was seen to spoil a record when several of them turned the
-	// same tree into text: that is done once, before
-	t.WriteString(`template(name="tree" type="list") { property(name="$!all-json") }` + "\n" +
-		`template(name="tree-line" type="list") { property(name="$!all-json") constant(value="\n") }` + "\n" +
-		`template(name="record" type="list") { property(name="$.record") }` + "\n" +
-		`template(name="line" type="list") { property(name="$.record") constant(value="\n") }` + "\n" +
-		`template(name="relp" type="list") { constant(value="<13>1 ") property(name="timegenerated" dateFormat="rfc3339") constant(value=" ` + p.machine +
-		` boxdoctor - - - ") property(name="$.record") }` + "\n" +
-		`template(name="utc" type="list") { property(name="timegenerated" dateFormat="rfc3339" date.inUTC="on") }` + "\n" +
-		`template(name="received" type="list") { property(name="msg") }` + "\n" +
-		`template(name="received-line" type="list") { property(name="msg") constant(value="\n") }` + "\n")
+	t.WriteString(rsyslogTemplates)
 	p.rsyslogInputs(t)
-	if p.receives {
-		t.object("", "input", append([]param{{key: "type", value: `"imrelp"`}, {key: "port", value: fmt.Sprintf(`"%d"`, p.aggregatorPort())},
-			{key: "maxDataSize", value: number64(2*p.maxLine() + 8192)}, {key: "ruleset", value: `"received"`}}, p.Aggregator.TLS.listen()...)...)
+	t.WriteString("\n")
+	for _, d := range p.to {
+		p.destination(t, d)
 	}
+	p.againRuleset(t)
 	if len(p.files) > 0 {
-		t.WriteString("\n" + p.linesRuleset())
-		t.WriteString("\nruleset(name=\"send\") {\n")
-		p.actions(t, "")
-		t.WriteString("}\n")
+		t.WriteString("\n" + p.linesRulesets())
+		p.send(t, "send", "tree-line")
+		p.rawRuleset(t)
 	}
 	if p.receives {
-		t.WriteString("\nruleset(name=\"received\" queue.type=\"Direct\") {\n")
-		p.actions(t, "received-")
-		t.WriteString("}\n")
+		t.WriteString("\n")
+		t.ruleset("received", direct)
+		t.WriteString("\tset $!r = $msg;\n\tcall send-received\n}\n")
+		p.send(t, "send-received", "line")
 	}
 	t.WriteString("\n# what this instance says of itself\n")
 	t.object("", "action", param{key: "type", value: `"omfile"`}, param{key: "file", value: quoted(p.ownLog())})
 	return t.String(), nil
 }
+
+// rsyslogTemplates are the forms of records: $! is the record as a tree, $!r as text. It becomes text once, before the
+// queues: the destinations have threads of their own, and 8.2302 was seen to spoil a record when several of them turned
+// the same tree into text.
+const rsyslogTemplates = `template(name="tree" type="list") { property(name="$!all-json") }
+template(name="tree-line" type="list") { property(name="$!all-json") constant(value="\n") }
+template(name="record" type="list") { property(name="$!r") }
+template(name="line" type="list") { property(name="$!r") constant(value="\n") }
+template(name="relp" type="list") { constant(value="<13>1 ") property(name="timegenerated" dateFormat="rfc3339") constant(value=" ") property(name="hostname") constant(value=" boxdoctor - - - ") property(name="$!r") }
+template(name="utc" type="list") { property(name="timegenerated" dateFormat="rfc3339" date.inUTC="on") }
+`
 
 // ownLog is what rsyslog says of itself, statsFile what it counts: its sign of life.
 func (p *logPlan) ownLog() string { return p.stateDir() + "/agent.log" }
@@ -132,30 +150,62 @@ func (p *logPlan) outputModules() []string {
 	return uniq(out)
 }
 
+// rsyslogInputs are the application's files; what is to be done again after a kill; and other agents.
 func (p *logPlan) rsyslogInputs(t *rsyslogText) {
-	for i, f := range p.files {
-		name := fmt.Sprintf("files-%d", i)
-		t.object("", "input", param{key: "type", value: `"imfile"`}, param{key: "file", value: quoted(f.Path)}, param{key: "tag", value: `"boxdoctor"`},
-			param{key: "ruleset", value: quoted(name)}, param{key: "addMetadata", value: `"on"`},
+	tail := func(file, tag, ruleset string, more ...param) {
+		t.object("", "input", append([]param{{key: "type", value: `"imfile"`}, {key: "file", value: quoted(file)}, {key: "tag", value: quoted(tag)},
+			{key: "ruleset", value: quoted(ruleset)}, {key: "addMetadata", value: `"on"`},
 			// without it no state is written at all; at most so many lines come twice after a kill
-			param{key: "persistStateInterval", value: `"100"`},
-			param{key: "reopenOnTruncate", value: `"on"`, since: "8.16.0"},
+			{key: "persistStateInterval", value: `"100"`}}, more...)...)
+	}
+	for i, f := range p.files {
+		tail(f.Path, fileTag(i), rawQueue, param{key: "reopenOnTruncate", value: `"on"`, since: "8.16.0"},
 			param{key: "trimLineOverBytes", value: number64(p.longest()), since: "8.17.0"})
 	}
-	for i, f := range p.files {
-		// Direct: a line counts as read when it lies in the queues of its destinations
-		fmt.Fprintf(t, "ruleset(name=\"files-%d\" queue.type=\"Direct\") {\n\tset $.file = $!metadata!filename;\n\tunset $!metadata;\n\tset $!file = $.file;\n\tset $!machine = %s;\n", i, quoted(p.machine))
-		for _, k := range sortedKeys(f.Tags) {
-			fmt.Fprintf(t, "\tset $!%s = %s;\n", k, quoted(f.Tags[k]))
-		}
-		t.WriteString("\tcall lines\n\tcall send\n}\n")
+	if len(p.files) > 0 {
+		tail(p.again(rawQueue), rawQueue, rawQueue)
 	}
+	for _, d := range p.queued() {
+		tail(p.again(d.queueName()), d.queueName(), againRules)
+	}
+	if p.receives {
+		t.object("", "input", append([]param{{key: "type", value: `"imrelp"`}, {key: "port", value: fmt.Sprintf(`"%d"`, p.aggregatorPort())},
+			{key: "maxDataSize", value: number64(2*p.maxLine() + 8192)}, {key: "ruleset", value: `"received"`}}, p.Aggregator.TLS.listen()...)...)
+	}
+}
+
+func fileTag(i int) string { return fmt.Sprintf("files-%d", i) }
+
+// again are the files into which rewind.sh lays what a queue of a killed process held.
+func (p *logPlan) again(queue string) string { return p.stateDir() + "/again-" + queue + "-*.log" }
+
+// rawRuleset takes lines from the queue in which reading lays them. The queue is on the disk, so that reading keeps up
+// with an application that rotates its files, however long the destinations or taking apart may take: what imfile
+// has not opened when it is renamed, it never reads. Full, the queue lets reading wait, without an end.
+func (p *logPlan) rawRuleset(t *rsyslogText) {
+	t.WriteString("\n")
+	t.ruleset(rawQueue, p.queue(rawQueue, true)...)
+	t.WriteString("\tset $.tag = $syslogtag;\n\tset $.file = $!metadata!filename;\n\tset $.line = $msg;\n" +
+		"\tif $syslogtag == \"" + rawQueue + "\" then { # tag, file and line of a file that is not there any more (rewind.sh)\n" +
+		"\t\tset $.tag = field($msg, 9, 1);\n\t\tset $.file = field($msg, 9, 2);\n\t\tset $.line = re_extract($msg, '^[^\t]*\t[^\t]*\t(.*)$', 0, 1, \"\");\n\t}\n" +
+		"\tunset $!;\n\tset $!file = $.file;\n\tset $!machine = " + quoted(p.machine) + ";\n")
+	for i, f := range p.files {
+		if len(f.Tags) == 0 {
+			continue
+		}
+		fmt.Fprintf(t, "\tif $.tag == %s then {\n", quoted(fileTag(i)))
+		for _, k := range sortedKeys(f.Tags) {
+			fmt.Fprintf(t, "\t\tset $!%s = %s;\n", k, quoted(f.Tags[k]))
+		}
+		t.WriteString("\t}\n")
+	}
+	t.WriteString("\tcall lines\n\tcall send\n}\n")
 }
 
 // longest is what is left of a line that is too long: Fluent Bit's buffer without its end.
 func (p *logPlan) longest() int64 { return p.maxLine() - 1 }
 
-func (p *logPlan) linesRuleset() string {
+func (p *logPlan) linesRulesets() string {
 	drop := ""
 	for _, level := range p.dropped() {
 		drop += fmt.Sprintf("\t\tif $!level == %s then stop\n", quoted(level))
@@ -163,72 +213,108 @@ func (p *logPlan) linesRuleset() string {
 	return strings.NewReplacer("@LONGEST@", fmt.Sprint(p.longest()), "\t\t@DROP@\n", drop).Replace(rsyslogLines)
 }
 
-// actions are the destinations: files first, because their records have no time of collection.
-func (p *logPlan) actions(t *rsyslogText, prefix string) {
-	to := slices.Clone(p.to)
-	slices.SortStableFunc(to, func(a, b Destination) int { return boolInt(b.File != nil) - boolInt(a.File != nil) })
-	stamped := prefix != ""
-	for _, d := range to {
-		if d.File == nil && !stamped {
-			t.WriteString("\tset $!collected = exec_template(\"utc\");\n\tset $.record = exec_template(\"tree\");\n")
-			stamped = true
-		}
-		t.object("\t", "action", append(append(d.rsyslog(p), param{key: "template", value: quoted(d.template(prefix != ""))}), p.queue(prefix+d.id(), d)...)...)
+// send gives a record to all destinations. Files come first, because their records have no time of collection; then
+// nothing of the message is left but the record as text, so that it is small in the queues.
+func (p *logPlan) send(t *rsyslogText, name, file string) {
+	t.WriteString("\n")
+	t.ruleset(name, direct)
+	action := func(d Destination, template string) {
+		t.object("\t", "action", append(d.rsyslog(p), param{key: "template", value: quoted(template)}, param{key: "name", value: quoted(name + "-" + d.id())})...)
 	}
+	for _, d := range p.to {
+		if d.File != nil {
+			action(d, file)
+		}
+	}
+	if name == "send" {
+		t.WriteString("\tset $!collected = exec_template(\"utc\");\n\tset $.r = exec_template(\"tree\");\n\tunset $!;\n\tset $!r = $.r;\n\tunset $.;\n")
+	}
+	for _, d := range p.to {
+		switch {
+		case d.queued():
+			t.WriteString("\tcall " + d.queueName() + "\n")
+		case d.File == nil:
+			action(d, "record")
+		}
+	}
+	t.WriteString("}\n")
 }
 
-// template is the form in which rsyslog sends a record to the destination; what an aggregator received goes on as it is.
-func (d Destination) template(received bool) string {
-	lines := d.File != nil || d.TCP != nil
+// destination is a queue with the action that empties it. The action is the ruleset's, not one with a queue of its own:
+// a worker of an action's queue lays what it could not send back into its own queue, and stands still for ever when that
+// is full (seen in 8.2302); a ruleset's tries again where it is.
+func (p *logPlan) destination(t *rsyslogText, d Destination) {
+	if !d.queued() {
+		return
+	}
+	t.ruleset(d.queueName(), p.queue(d.queueName(), !p.drops())...)
+	t.object("\t", "action", append(d.rsyslog(p), param{key: "template", value: quoted(d.template())}, param{key: "name", value: quoted(d.id())},
+		param{key: "action.resumeRetryCount", value: `"-1"`}, param{key: "action.resumeInterval", value: `"2"`}, param{key: "action.resumeIntervalMax", value: `"30"`, since: "8.2006.0"})...)
+	t.WriteString("}\n")
+}
+
+// againRuleset takes the records of queues that a killed process left behind; they go where they were to go.
+func (p *logPlan) againRuleset(t *rsyslogText) {
+	if len(p.queued()) == 0 {
+		return
+	}
+	t.ruleset(againRules, direct)
+	t.WriteString("\tset $.rc = parse_json($msg, \"\\$!\");\n")
+	for _, d := range p.queued() {
+		fmt.Fprintf(t, "\tif $syslogtag == %s then call %s\n", quoted(d.queueName()), d.queueName())
+	}
+	t.WriteString("}\n")
+}
+
+// queued tells whether a destination has a queue. Files and UDP need none: the one takes all there is, the other waits
+// for nobody.
+func (d Destination) queued() bool { return d.File == nil && d.UDP == nil }
+
+func (p *logPlan) queued() []Destination {
+	return slices.DeleteFunc(slices.Clone(p.to), func(d Destination) bool { return !d.queued() })
+}
+
+// rawQueue holds lines that were read, queueName a destination's records; files of the buffer go by these names.
+// againRules is for what rewind.sh took from such files.
+const (
+	rawQueue   = "read"
+	againRules = "again"
+)
+
+func (d Destination) queueName() string { return "to-" + d.id() }
+
+// template is the form in which rsyslog sends a record to the destination.
+func (d Destination) template() string {
 	switch {
-	case d.Reliable != nil && received:
-		return "RSYSLOG_SyslogProtocol23Format"
 	case d.Reliable != nil:
 		return "relp"
-	case received && lines:
-		return "received-line"
-	case received:
-		return "received"
-	case d.File != nil:
-		return "tree-line"
-	case lines:
+	case d.TCP != nil:
 		return "line"
 	}
 	return "record"
 }
 
-func boolInt(b bool) int {
-	if b {
-		return 1
+// queueFile is how big a file of a queue gets. A queue is freed by the file, and so much may come twice after a kill.
+const queueFile = 4 << 20
+
+// queue is a queue on the disk up to the cap: all that it took is there when the process is killed or the guest runs out
+// of memory, and no more than a batch is ever in memory. Who finds it full waits (24 days, the longest that there is) or drops.
+func (p *logPlan) queue(name string, wait bool) []param {
+	enqueue := "0"
+	if wait {
+		enqueue = "2147483647"
 	}
-	return 0
+	return []param{{key: "queue.type", value: `"Disk"`}, {key: "queue.filename", value: quoted(name)}, {key: "queue.spoolDirectory", value: quoted(p.stateDir())},
+		{key: "queue.size", value: `"1000000000"`}, {key: "queue.maxDiskSpace", value: number64(p.bufferMax())}, {key: "queue.maxFileSize", value: number64(queueFile)},
+		{key: "queue.saveOnShutdown", value: `"on"`}, {key: "queue.dequeueBatchSize", value: `"1024"`}, {key: "queue.timeoutEnqueue", value: quoted(enqueue)}}
 }
 
-// queueSize is how many records of a destination may lie in memory; rewind is how many bytes of a file they are at most
-// (400 bytes a line), which are read again after a kill (scripts/logs_rewind.sh).
-const (
-	queueSize = 10000
-	rewind    = 4 << 20
-)
-
-// queue is a destination's buffer: a little memory, then the disk up to the cap. A queue that is on the disk from the
-// first record is no safer: 8.2302 cannot read it after a kill. Files and UDP need none: the one takes all there is, the
-// other waits for nobody.
-func (p *logPlan) queue(name string, d Destination) []param {
-	out := []param{{key: "name", value: quoted(name)}}
-	if d.File != nil || !d.retries() {
-		return out
+// rewind is how many bytes of a file are read again after a kill: the memory of Kafka's client may have held them.
+func (p *logPlan) rewind() int64 {
+	if slices.ContainsFunc(p.to, func(d Destination) bool { return d.Kafka != nil }) {
+		return clientMemory
 	}
-	// A minute a record, then it is dropped. With an endless wait 8.2302 stood still for ever, even when there was room
-	// again; with two seconds lines went while the queue was only being moved to a slow disk.
-	enqueue := "60000"
-	if p.drops() {
-		enqueue = "0"
-	}
-	return append(out, param{key: "queue.type", value: `"LinkedList"`}, param{key: "queue.filename", value: quoted(name)}, param{key: "queue.spoolDirectory", value: quoted(p.stateDir())},
-		param{key: "queue.size", value: number64(queueSize)}, param{key: "queue.maxDiskSpace", value: number64(p.bufferMax())}, param{key: "queue.maxFileSize", value: `"16m"`},
-		param{key: "queue.saveOnShutdown", value: `"on"`}, param{key: "queue.dequeueBatchSize", value: `"1024"`}, param{key: "queue.timeoutEnqueue", value: quoted(enqueue)},
-		param{key: "action.resumeRetryCount", value: `"-1"`}, param{key: "action.resumeInterval", value: `"2"`}, param{key: "action.resumeIntervalMax", value: `"30"`, since: "8.2006.0"})
+	return 0
 }
 
 // rsyslog is the destination itself.

@@ -1,46 +1,148 @@
-# Runs before every start of rsyslog as the log agent. $1 its folder. After an end that was not in order (killed, power
-# cut) what lay in its memory is gone, and its disk queues cannot be trusted: 8.2302 was seen to crash on them. So the
-# queues are put aside, and the files are read again from as far back as queues and memory reached: lines come twice
-# rather than never. $2 how many bytes memory may have held, $3 the pid file: rsyslog does not start when a number that
-# it finds there belongs to any other process by now.
+# Runs around rsyslog as the log agent, in its folder $2.
+#   start DIR BACK PIDFILE  before it. After an end that was not in order (killed, power cut) 8.2302 cannot be trusted with
+#                           its own queues: it was seen to lose lines, to stand still and to crash. So what they hold is laid
+#                           into files that it reads like any other, and those go once they are read. BACK is how many
+#                           bytes of a file to read again besides, because the memory of Kafka's client held them. The
+#                           pid file goes, because rsyslog does not start when any other process has its number by now.
+#   stop DIR MAX            after it: notes whether the end was in order. MAX is the cap of a queue.
+# Records are text: a line for each property, "+NAME:TYPE:LENGTH:VALUE:", and >End.
 set -u
 LC_ALL=C
 export LC_ALL
-cd "$1" || exit 1
-rm -f "$3"
+cd "$2" || exit 1
+
+# queues names the queues that have files, parts NAME the files of one, the oldest first.
+queues() {
+	for f in *.[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]; do
+		[ ! -e "$f" ] || printf '%s\n' "${f%.*}"
+	done | sort -u
+}
+
+parts() { printf '%s\n' "$1".[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]; }
+
+# full tells whether a queue has hardly any room: what rsyslog has in hand when it ends finds none there and is gone.
+full() {
+	for q in $(queues); do
+		# shellcheck disable=SC2046,SC2012 # names of parts hold no blanks
+		[ "$(ls -ln $(parts "$q") | awk '{ n += $5 } END { print n + 0 }')" -lt $(($1 - 8388608)) ] || return 0
+	done
+	return 1
+}
+
+if [ "$1" = stop ]; then
+	# systemd before 232 does not say how it ended: then no end counts as in order
+	if [ "${SERVICE_RESULT-}" = success ] && ! full "$3"; then rm -f running; fi
+	exit 0
+fi
+
+# state sets file, at and inode: how far rsyslog has read which file, as it noted itself.
+state() {
+	file=$(sed -n 's/.*"filename": *"\([^"]*\)".*/\1/p' "$1" | sed 's,\\/,/,g')
+	at=$(sed -n 's/.*"curr_offs": *\([0-9][0-9]*\).*/\1/p' "$1")
+	inode=${1#imfile-state:}
+	inode=${inode%%:*}
+	[ -n "$file" ] && [ -n "$at" ]
+}
+
+size() { wc -c <"$1" | tr -d ' '; }
+
+# tidy removes files of an earlier start that were read to their end.
+tidy() {
+	for s in imfile-state:*; do
+		if [ ! -e "$s" ] || ! state "$s"; then continue; fi
+		case $file in
+		"$PWD"/again-*) if [ ! -e "$file" ] || [ "$(size "$file")" -eq "$at" ]; then rm -f "$file" "$s"; fi ;;
+		esac
+	done
+}
+
+# current lists the files that rsyslog will go on with, as STATE, AT and FILE.
+current() {
+	for s in imfile-state:*; do
+		if [ ! -e "$s" ] || ! state "$s"; then continue; fi
+		case $file in "$PWD"/again-*) continue ;; esac
+		# shellcheck disable=SC2012 # stat is not everywhere the same
+		if [ -f "$file" ] && [ "$(ls -di "$file" | awk '{print $1}')" = "$inode" ] && [ "$(size "$file")" -ge "$at" ]; then
+			printf '%s\t%s\t%s\n' "$s" "$at" "$file"
+		fi
+	done
+}
+
+# again QUEUE prints what the queue of a destination holds: its records as JSON.
+again() {
+	# shellcheck disable=SC2046 # names of parts hold no blanks
+	awk '/^\+json:1:[0-9]+:/ { sub(/^\+json:1:[0-9]+:/, ""); sub(/:$/, ""); json = $0 }
+		/^>End/ { if (json != "") print json; json = "" }' $(parts "$1")
+}
+
+# lines prints what the queue of lines holds, as TAG, FILE and LINE, unless the line is in a file that rsyslog goes on with:
+# how far back that file must be read is written to read-from. Where offsets fall, a new file of that name began.
+lines() {
+	: >read-from
+	# shellcheck disable=SC2046 # names of parts hold no blanks
+	awk -F '\t' 'pass == 0 { here[$3] = 1; next }
+		/^\+pszTAG:1:[0-9]+:/ { sub(/^\+pszTAG:1:[0-9]+:/, ""); sub(/:$/, ""); tag = $0 }
+		/^\+pszRawMsg:1:[0-9]+:/ { sub(/^\+pszRawMsg:1:[0-9]+:/, ""); sub(/:$/, ""); line = $0 }
+		/^\+json:1:[0-9]+:/ {
+			name = at = $0
+			sub(/^.*"filename": *"/, "", name); sub(/", *"fileoffset".*$/, "", name); gsub(/\\\//, "/", name)
+			sub(/^.*"fileoffset": *"*/, "", at); at += 0
+		}
+		!/^>End/ { next }
+		pass == 1 {
+			if (!(name in last) || at < last[name]) { begin[name] = n[name] + 0; from[name] = at }
+			last[name] = at; n[name]++
+			next
+		}
+		tag == "read" { print line; next }
+		{ if (!(name in here) || seen[name]++ < begin[name]) print tag "\t" name "\t" line }
+		END { for (name in from) if (name in here) printf "%d\t%s\n", from[name], name >"read-from" }' \
+		pass=0 files-now pass=1 $(parts read) pass=2 $(parts read)
+}
+
+# rewind STATE AT FILE BACK makes rsyslog read a file again.
+rewind() {
+	from=$(awk -F '\t' -v file="$3" '$2 == file { print $1 }' read-from)
+	if [ -z "$from" ] || [ "$from" -gt "$2" ]; then from=$2; fi
+	if [ "$4" -gt 0 ]; then
+		from=$((from - $4))
+		if [ "$from" -le 0 ]; then
+			from=0
+		else
+			from=$((from + $(tail -c "+$((from + 1))" "$3" 2>/dev/null | head -n 1 | wc -c))) # the start of a line
+		fi
+	fi
+	if [ "$from" -eq "$2" ]; then return; fi
+	sed "s/\"curr_offs\": *[0-9]*/\"curr_offs\": $from/; s/\"strt_offs\": *[0-9]*/\"strt_offs\": $from/" "$1" >state.new && mv state.new "$1" &&
+		echo "boxdoctor: $3 is read again from byte $from instead of $2"
+}
+
+rm -f "$4"
 : >started
+tidy
 if [ ! -e running ]; then
 	: >running
 	exit 0
 fi
 
-back=$2
-set -- *.qi
-if [ -e "$1" ]; then
-	aside=damaged-$(date -u +%Y%m%dT%H%M%SZ)
-	mkdir -p "$aside"
-	for qi; do
-		for part in "$qi" "${qi%.qi}".[0-9]*; do
-			[ -e "$part" ] || continue
-			back=$((back + $(wc -c <"$part")))
-			mv "$part" "$aside/"
-		done
-	done
-	echo "boxdoctor: unfinished queues were put aside into $PWD/$aside; their lines are read again"
-fi
-
-for state in imfile-state*; do
-	[ -e "$state" ] || continue
-	file=$(sed -n 's/.*"filename": *"\([^"]*\)".*/\1/p' "$state" | sed 's,\\/,/,g')
-	at=$(sed -n 's/.*"curr_offs": *\([0-9][0-9]*\).*/\1/p' "$state")
-	if [ -z "$at" ] || [ ! -f "$file" ] || [ "$(wc -c <"$file")" -lt "$at" ]; then continue; fi
-	from=$((at - back))
-	if [ "$from" -le 0 ]; then
-		from=0
+now=$(date -u +%Y%m%dT%H%M%SZ)
+current >files-now
+: >read-from
+for q in $(queues); do
+	if { if [ "$q" = read ]; then lines; else again "$q"; fi; } >again.new; then
+		# shellcheck disable=SC2046 # names of parts hold no blanks
+		mv again.new "again-$q-$now-$$.log" && rm -f $(parts "$q") "$q.qi"
+		echo "boxdoctor: $(wc -l <"again-$q-$now-$$.log" | tr -d ' ') records of the unfinished queue $q are sent again"
 	else
-		from=$((from + $(tail -c "+$((from + 1))" "$file" 2>/dev/null | head -n 1 | wc -c))) # the start of a line
+		# shellcheck disable=SC2046 # names of parts hold no blanks
+		mkdir -p "damaged-$now" && mv $(parts "$q") "damaged-$now/"
+		rm -f "$q.qi"
+		echo "boxdoctor: the unfinished queue $q could not be read and was put aside into $PWD/damaged-$now"
 	fi
-	sed "s/\"curr_offs\": *[0-9]*/\"curr_offs\": $from/; s/\"strt_offs\": *[0-9]*/\"strt_offs\": $from/" "$state" >"$state.new" && mv "$state.new" "$state"
-	echo "boxdoctor: $file is read again from byte $from instead of $at"
 done
+tab=$(printf '\t')
+while IFS=$tab read -r s at file; do
+	rewind "$s" "$at" "$file" "$3"
+done <files-now
+rm -f files-now read-from
 exit 0
