@@ -85,7 +85,7 @@ func (v *LogsSpec) choose(row knowledge.LogAgents, dir string) (agent, why strin
 	}
 	packaged := ""
 	if v.Packages != "" {
-		if packaged, err = agentIn(filepath.Join(dir, filepath.FromSlash(v.Packages))); err != nil {
+		if packaged, err = agentIn(under(dir, v.Packages)); err != nil {
 			return "", "", err
 		}
 	}

@@ -373,6 +373,9 @@ func (p *logPlan) local(files []action.Upload) localPackages {
 	if p.agent == agentRsyslog {
 		out.names = slices.DeleteFunc(p.rsyslogPackages(), func(name string) bool { return !offers(files, name) })
 	}
+	if p.rotateText() != "" && offers(files, rotatePackage) {
+		out.names = append(out.names, rotatePackage)
+	}
 	return out
 }
 

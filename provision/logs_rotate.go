@@ -9,6 +9,7 @@ const (
 	rotateName    = "boxdoctor-logrotate"
 	rotateFile    = logsDir + "/logrotate.conf"
 	rotateProgram = "/usr/sbin/logrotate"
+	rotatePackage = "logrotate"
 )
 
 // rotation is when the application's files, the destination files and the agent's own are rotated and when they go:
@@ -23,7 +24,7 @@ func (p *logPlan) rotation() []Resource {
 		return FileResource{Path: "/etc/systemd/system/" + rotateName + "." + kind, Content: "# boxdoctor provision\n" + body, Mode: configMode, State: Present}
 	}
 	return []Resource{
-		PackageResource{Name: "logrotate", State: Present},
+		PackageResource{Name: rotatePackage, State: Present},
 		FileResource{Path: rotateFile, Content: "# boxdoctor provision: changes are overwritten\n" + text, Mode: configMode, State: Present,
 			Validate: []string{rotateProgram, "--debug", "--state", "/dev/null", "%s"}},
 		unit("service", fmt.Sprintf("[Unit]\nDescription=Rotation of logs (boxdoctor)\n\n[Service]\nType=oneshot\nExecStart=%s --state %s/logrotate.state %s\nNice=10\n",

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,6 +131,26 @@ func TestLogsAgentIsChosenByTheGuest(t *testing.T) {
 		if c.agent == "" && (err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "cannot find", "no such"), c.why)) ||
 			c.agent != "" && !strings.HasPrefix(said, "log agent: "+c.agent+", because: ") || c.agent != "" && !strings.Contains(said, c.why) {
 			t.Errorf("%s on %s %s: %q %v", c.logs, c.sys.ID, c.sys.VersionID, said, err)
+		}
+	}
+}
+
+// A guest without a repository gets logrotate from the folder, too: Fluent Bit's package does not ask for it.
+func TestLogsTakesLogrotateFromTheFolderToo(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"fluent-bit_5.1.1_amd64.deb", "logrotate_3.21.0-1_amd64.deb", "libpopt0_1.19_amd64.deb"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for retention, want := range map[string][]string{"": {"fluent-bit"}, ", retention: {age: 3, copytruncate: true}": {"fluent-bit", "logrotate"}} {
+		rs, err := on(t, "machines: {web: {}}\nlogs: {packages: "+dir+", files: [{path: /var/log/a.log"+retention+"}], destinations: [{tcp: {host: h, port: 1}}]}", bookworm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(rs, func(r Resource) bool { _, ok := r.(localPackages); return ok })
+		if i < 0 || !slices.Equal(rs[i].(localPackages).names, want) {
+			t.Errorf("with %q: %v, want %v from the folder", retention, rs, want)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func TestLogAgentFailures(t *testing.T) {
 	run("agent killed three times", full, func() {
 		for range 3 {
 			time.Sleep(3 * time.Second)
-			g.sh("systemctl kill -s KILL boxdoctor-logs")
+			g.sh("systemctl kill -s KILL --kill-who=main boxdoctor-logs")
 		}
 	})
 	run("receivers down 60 s", full, func() {
@@ -71,7 +71,7 @@ func TestLogAgentFailures(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		g.sh("mv /var/log/qrd/app.log /var/log/qrd/app.log.9")
 		time.Sleep(5 * time.Second)
-		g.sh("systemctl kill -s KILL boxdoctor-logs")
+		g.sh("systemctl kill -s KILL --kill-who=main boxdoctor-logs")
 		time.Sleep(20 * time.Second)
 		r.up()
 	})

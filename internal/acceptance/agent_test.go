@@ -35,11 +35,13 @@ const (
 	udpPort   = 15171
 )
 
-// receivers are the real other ends: an Apache Kafka broker (KRaft), an rsyslog that takes RELP, and two sockets.
+// receivers are the real other ends: an Apache Kafka broker (KRaft), an rsyslog that takes RELP or a Fluent Bit that takes
+// forward, and two sockets.
 type receivers struct {
 	t           *testing.T
 	parts, dir  string // what lab.sh fetched; this test's folder
 	host        string // this end of the guest's wire
+	fluentBit   string // the program, if the agent is Fluent Bit
 	kafka, relp *exec.Cmd
 	tcp         net.Listener
 	udp         net.PacketConn
@@ -49,20 +51,20 @@ type receivers struct {
 }
 
 // listen starts the receivers for a guest.
-func listen(t *testing.T, g *guest) *receivers {
+func listen(t *testing.T, g *guest, fluentBit string) *receivers {
 	t.Helper()
 	begin := time.Now()
 	address := regexp.MustCompile(`HostName (\S+)\.2\n`).FindStringSubmatch(readText(t, g.sshConfig))
 	if address == nil {
 		t.Fatal("the guest's address is not in its ssh_config")
 	}
-	r := &receivers{t: t, parts: strings.TrimSpace(lab(t, "logs")), dir: t.TempDir(), host: address[1] + ".1",
+	r := &receivers{t: t, parts: strings.TrimSpace(lab(t, "logs")), dir: t.TempDir(), host: address[1] + ".1", fluentBit: fluentBit,
 		got: map[string]*bytes.Buffer{"tcp": {}, "udp": {}}}
 	t.Cleanup(r.down)
 	r.format()
 	r.listenUDP()
 	r.up()
-	step(t, begin, "a Kafka broker, an rsyslog for RELP and two sockets listen on %s", r.host)
+	step(t, begin, "a Kafka broker, a receiver for RELP or forward and two sockets listen on %s", r.host)
 	return r
 }
 
@@ -139,15 +141,7 @@ func (r *receivers) up() {
 		r.kafka = r.start("kafka", r.java(context.WithoutCancel(r.t.Context()), "kafka.Kafka", r.dir+"/kraft.properties"))
 	}
 	if r.relp == nil {
-		file := r.write("relp.conf", fmt.Sprintf(`module(load="imrelp")
-template(name="m" type="list") { property(name="msg") constant(value="\n") }
-input(type="imrelp" address="%s" port="%d" maxDataSize="1m" ruleset="in")
-ruleset(name="in" queue.type="Direct") { action(type="omfile" file="%s/relp.json" template="m") }
-`, r.host, relpPort, r.dir))
-		libs := r.parts + "/root/usr/lib/x86_64-linux-gnu"
-		c := exec.Command(r.parts+"/root/usr/sbin/rsyslogd", "-n", "-iNONE", "-M", libs+"/rsyslog", "-f", file)
-		c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libs)
-		r.relp = r.start("relp", c)
+		r.relp = r.start("relp", r.reliable())
 	}
 	if r.tcp == nil {
 		r.listenTCP()
@@ -161,6 +155,23 @@ ruleset(name="in" queue.type="Direct") { action(type="omfile" file="%s/relp.json
 			return err == nil
 		})
 	}
+}
+
+// reliable is the receiver that acknowledges: of RELP, or of forward.
+func (r *receivers) reliable() *exec.Cmd {
+	r.t.Helper()
+	if r.fluentBit != "" {
+		return exec.Command(r.fluentBit, "-c", r.write("forward.yaml", fmt.Sprintf(forwardReceiver, r.host, relpPort, r.dir)))
+	}
+	file := r.write("relp.conf", fmt.Sprintf(`module(load="imrelp")
+template(name="m" type="list") { property(name="msg") constant(value="\n") }
+input(type="imrelp" address="%s" port="%d" maxDataSize="1m" ruleset="in")
+ruleset(name="in" queue.type="Direct") { action(type="omfile" file="%s/relp.json" template="m") }
+`, r.host, relpPort, r.dir))
+	libs := r.parts + "/root/usr/lib/x86_64-linux-gnu"
+	c := exec.Command(r.parts+"/root/usr/sbin/rsyslogd", "-n", "-iNONE", "-M", libs+"/rsyslog", "-f", file)
+	c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libs)
+	return c
 }
 
 // down kills all receivers but UDP's, as a power cut would.
@@ -342,14 +353,22 @@ logs:
     - file: {path: /var/log/collected/all.json}
 `
 
-// agentGuest is a guest with the role, and its receivers.
+// agentGuest is a guest with the role by rsyslog, and its receivers.
 func agentGuest(t *testing.T, name, buffer string) (*guest, *receivers, string) {
 	t.Helper()
+	return agentGuestWith(t, name, buffer, "")
+}
+
+// agentGuestWith is the same, with the program of Fluent Bit if that is the agent.
+func agentGuestWith(t *testing.T, name, buffer, fluentBit string) (*guest, *receivers, string) {
+	t.Helper()
 	g := startGuest(t, name, "deb")
-	r := listen(t, g)
+	r := listen(t, g, fluentBit)
 	g.flags = []string{"--ssh-config", g.sshConfig}
 	dir := t.TempDir()
-	if err := os.Symlink(r.parts+"/debs", dir+"/debs"); err != nil {
+	if fluentBit != "" {
+		r.packFluentBit(dir + "/debs")
+	} else if err := os.Symlink(r.parts+"/debs", dir+"/debs"); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, ".boxdoctor.yaml")
@@ -419,8 +438,10 @@ func (r *receivers) row(g *guest, what string, b batch, lossy ...string) {
 	}
 	r.t.Log(line + " |")
 	r.before = r.offset("logs")
-	if r.t.Failed() {
-		r.t.Log(g.sh("journalctl --no-pager -o short-precise -u boxdoctor-logs | tail -n 40; ls -la /var/lib/boxdoctor-logs/rsyslog /var/log/qrd; grep -o '.name.: .omkafka[^}]*' /var/lib/boxdoctor-logs/rsyslog/stats.json | tail -n 1; head -n 1 /var/lib/boxdoctor-logs/rsyslog/imfile*; tail -n 20 /var/lib/boxdoctor-logs/rsyslog/agent.log"))
+	if r.t.Failed() && r.fluentBit != "" {
+		r.t.Log(g.try("journalctl --no-pager -o short-precise -u boxdoctor-logs | tail -n 40; ls -la /var/lib/boxdoctor-logs/fluent-bit /var/log/qrd"))
+	} else if r.t.Failed() {
+		r.t.Log(g.try("journalctl --no-pager -o short-precise -u boxdoctor-logs | tail -n 40; ls -la /var/lib/boxdoctor-logs/rsyslog /var/log/qrd; grep -o '.name.: .omkafka[^}]*' /var/lib/boxdoctor-logs/rsyslog/stats.json | tail -n 1; head -n 1 /var/lib/boxdoctor-logs/rsyslog/imfile*; tail -n 20 /var/lib/boxdoctor-logs/rsyslog/agent.log"))
 	}
 }
 
@@ -465,17 +486,23 @@ func TestLogAgent(t *testing.T) {
 	r.settle(g, calm, 2*time.Minute)
 	r.row(g, "calm", calm)
 
+	killedThenDown(t, g, r)
+}
+
+// killedThenDown: the agent dies, and the receivers die before it is back.
+func killedThenDown(t *testing.T, g *guest, r *receivers, lossy ...string) {
+	t.Helper()
 	killed := batch{100000, 20000, 4000}
 	done := killed.write(t, g)
 	time.Sleep(2 * time.Second)
-	g.sh("systemctl kill -s KILL boxdoctor-logs")
+	g.sh("systemctl kill -s KILL --kill-who=main boxdoctor-logs")
 	time.Sleep(time.Second)
 	r.down()
 	time.Sleep(8 * time.Second)
 	r.up()
 	done()
 	r.settle(g, killed, 3*time.Minute)
-	r.row(g, "agent killed, then receivers down 8 s", killed)
+	r.row(g, "agent killed, then receivers down 8 s", killed, lossy...)
 }
 
 // refusedConfiguration: a certificate that is not there; what is live stays and runs.
