@@ -79,7 +79,7 @@ func newLogsCmd(a *app, run func(context.Context, *logsOptions) error) *cobra.Co
 	fs.StringVar(&o.Type, "type", "", "only records of `TYPE` ("+strings.Join(logline.Types(), ", ")+")")
 	fs.StringVar(&o.Since, "since", "", "only records since `TIME`: 10m, 24h, or 2026-11-24T09:30:00Z")
 	fs.StringVar(&o.Grep, "grep", "", "only records in which the extended regular expression `RE` is found")
-	fs.BoolVarP(&o.Follow, "follow", "f", false, "go on with what is written from now on, through rotation, until Ctrl-C")
+	fs.BoolVarP(&o.Follow, "follow", "f", false, "go on with what is written from now on, through rotation and to new files, until Ctrl-C")
 	fs.DurationVar(&o.Timeout, "timeout", 0, "read for at most `DURATION` (default 10m; with -f 24h)")
 	fs.IntVarP(&o.Jobs, "jobs", "j", defaultJobs, "connect to `N` machines at once")
 	fs.CountVarP(&o.Verbose, "verbose", "v", "-vv: show every step, on stderr")
@@ -294,7 +294,11 @@ func (r *logsRun) unread(l link, err error) {
 // logsOf are the sources of one machine.
 func (r *logsRun) logsOf(l link, f *logread.Found) []logread.Source {
 	if len(f.Logs) == 0 {
-		r.a.say(report.Clean(fmt.Sprintf("%s: no file is named %s", l.Name, strings.Join(f.Missing, " or "))))
+		text := "no file is named %s"
+		if r.o.Follow {
+			text = "no file is named %s yet; waiting for one"
+		}
+		r.a.say(l.Name + ": " + report.Clean(fmt.Sprintf(text, strings.Join(r.o.Files, " or "))))
 	}
 	if f.Clock.Known() {
 		r.a.say(fmt.Sprintf("%s: its clock is %s; its lines are put in order by the time of this computer", l.Name, skewText(f.Clock)))
@@ -329,7 +333,7 @@ func (r *logsRun) reading() logread.Options {
 	case timeout == 0:
 		timeout = logsTimeout
 	}
-	return logread.Options{Filter: r.filter(), Follow: r.o.Follow, Timeout: timeout}
+	return logread.Options{Filter: r.filter(), Follow: r.o.Follow, Timeout: timeout, Tell: r.problem}
 }
 
 // emit writes one line. A person sees it at once; a file gets whole blocks.
@@ -406,6 +410,12 @@ func (r *logsRun) step(e logread.Entry) error {
 	return err
 }
 
+// problem says what is missing.
+func (r *logsRun) problem(p logread.Problem) {
+	r.failed = true
+	r.a.say(report.Clean(fmt.Sprintf("%s: %s: %v", p.Machine, p.What, p.Err)))
+}
+
 // finish says what is missing and chooses the exit code.
 func (r *logsRun) finish(problems []logread.Problem, err error) error {
 	if err != nil {
@@ -416,9 +426,10 @@ func (r *logsRun) finish(problems []logread.Problem, err error) error {
 			return err
 		}
 	}
-	for _, p := range problems {
-		r.failed = true
-		r.a.say(report.Clean(fmt.Sprintf("%s: %s was not read to its end: %v", p.Machine, p.File, p.Err)))
+	if !r.o.Follow { // else they are said already
+		for _, p := range problems {
+			r.problem(p)
+		}
 	}
 	switch {
 	case r.failed:
