@@ -108,12 +108,13 @@ func TestLogsOfAGuest(t *testing.T) {
 	}
 	go func() {
 		<-time.After(6 * time.Second)
-		g.sh("cd /var/log/shop; mv app.log app.log.0; printf '" + line(0, "WARN", "to the old one") + "' >>app.log.0; printf '" + line(0, "WARN", "to the new one") + "' >app.log")
+		g.sh("cd /var/log/shop; mv app.log app.log.0; printf '" + line(0, "WARN", "to the old one") + "' >>app.log.0; printf '" + line(0, "WARN", "to the new one") + "' >app.log; sleep 1; printf '" +
+			line(0, "WARN", "to a new file") + "' >new.log")
 	}()
 	begin = time.Now()
 	out, code = g.text("logs", "-f", "--file", "/var/log/shop/*.log", "--timeout", "12s")
 	step(t, begin, "boxdoctor logs -f through a rotation: exit %d", code)
-	if want := "now, to the old one, to the new one"; code != 0 || messages(out) != want {
+	if want := "now, to the old one, to the new one, to a new file"; code != 0 || messages(out) != want {
 		t.Errorf("got %s, want %s\n%s", messages(out), want, out)
 	}
 	g.says("pgrep -fc '[r]ead-logs' || true", "0")

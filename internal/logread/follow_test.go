@@ -222,6 +222,24 @@ func TestAWatchThatEnds(t *testing.T) {
 	}
 }
 
+// TestFollowWithAWrongExpression was silent for ever: grep had ended, and nobody looked.
+func TestFollowWithAWrongExpression(t *testing.T) {
+	shells(t, func(t *testing.T, g *local) {
+		o := Options{Filter: Filter{Grep: "("}, Follow: true, Timeout: 10 * time.Second}
+		if _, err := Find(t.Context(), g, []string{"/none"}, o, time.Now); !errors.Is(err, ErrExpression) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestALostLinkIsSaidPlainly: it said "it is not known whether the step ran", which matters to who changes something only.
+func TestALostLinkIsSaidPlainly(t *testing.T) {
+	err := explain(&guest.OutcomeError{Name: "read /a", Cause: fmt.Errorf("%w: the guest closed it", guest.ErrLinkLost)}, guest.Result{})
+	if err.Error() != guest.ErrLinkLost.Error() {
+		t.Error(err)
+	}
+}
+
 // TestRotatedFilesOfTwoPatternsAreReadOnce: the list has them once for each pattern that matches their log; the second time they were given
 // to another log. A link to a log is that log.
 func TestRotatedFilesOfTwoPatternsAreReadOnce(t *testing.T) {

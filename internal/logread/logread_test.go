@@ -225,7 +225,7 @@ func TestProblems(t *testing.T) {
 	if got := read(Source{Machine: "web", Guest: g, Files: []string{name + ".none"}}, Filter{}); !strings.Contains(got, "app.log.none cannot be read") {
 		t.Error(got)
 	}
-	if got := read(Source{Machine: "web", Guest: g, Files: []string{name}}, Filter{Grep: "("}); !strings.Contains(got, "the guest says: grep: ") {
+	if got := read(Source{Machine: "web", Guest: g, Files: []string{name}}, Filter{Grep: "("}); !strings.Contains(got, "does not take this expression: grep: ") {
 		t.Error(got)
 	}
 	cut := runner(func(_ context.Context, c guest.Cmd) (guest.Result, error) {

@@ -16,6 +16,15 @@ if [ "$BD_MODE" = begin ]; then
 	BD_FIRST=1
 fi
 
+# An expression that is none is told before anything is read: who follows would never hear it.
+if [ -n "$BD_RE" ]; then
+	bd_said=$(echo | grep -E -e "$BD_RE" 2>&1)
+	if [ $? -gt 1 ]; then
+		echo "$bd_said" >&2
+		exit 4
+	fi
+fi
+
 # bd_list PATTERN… lists the files.
 bd_list() (
 	printf 'now %s\n' "$(date '+%s %N')"

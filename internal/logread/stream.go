@@ -211,7 +211,10 @@ func (o Options) since(c Clock) string {
 	return strconv.FormatFloat(float64(o.Filter.Since.Add(c.Skew).UnixMilli())/1000, 'f', 3, 64)
 }
 
-// explain adds what the guest's programs printed.
+// ErrExpression means that the guest's grep refuses the expression of a filter.
+var ErrExpression = errors.New("the guest's grep does not take this expression")
+
+// explain adds what the guest's programs printed. Of a lost link only that counts: a step that reads may be made again.
 func explain(err error, res guest.Result) error {
 	said := string(bytes.TrimSpace(res.Stderr))
 	var exit *guest.ExitError
@@ -220,6 +223,10 @@ func explain(err error, res guest.Result) error {
 		return fmt.Errorf("the guest says: %.500s", said)
 	case errors.As(err, &exit) && exit.Code == 3:
 		return errors.New(said)
+	case errors.As(err, &exit) && exit.Code == 4:
+		return fmt.Errorf("%w: %s", ErrExpression, said)
+	case errors.Is(err, guest.ErrLinkLost):
+		return guest.ErrLinkLost
 	}
 	return err
 }
