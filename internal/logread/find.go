@@ -16,8 +16,8 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 )
 
-// maxFiles is how many files of one machine are read: each takes a session, and a guest has eight. The one that is left is for looking for
-// new files, and for ending the others.
+// maxFiles is how many files of one machine are read: each takes a session, and a guest has eight. In the eighth, files
+// that come into being are looked for.
 const maxFiles = 7
 
 // Log is one log with its rotated files.

@@ -138,7 +138,11 @@ func TestFollowSaysOnceThatThereAreTooMany(t *testing.T) {
 	if err := os.Remove(filepath.Join(l.dir, "1")); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, lines, append(want, l.add("z", "in its place"))...)
+	want = append(want, l.add("z", "in its place"))
+	waitFor(t, lines, want...)
+	l.add("q", "not followed: there was one place")
+	<-time.After(rounds)
+	waitFor(t, lines, append(want, l.add("z", "goes on"))...)
 }
 
 // TestNothingStaysBehindOfAWatch: who waits for files ends with the reader.
