@@ -223,6 +223,7 @@ func TestLogsFollowNewFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.guest(name, fmt.Sprintf("10.78.1.%d", 11+i), "mount --bind "+own+" "+mount)
+		l.in(name, "for n in $(seq 100); do if ss -Htln 'sport = :22' | grep -q .; then exit 0; fi; sleep 0.1; done; exit 1")
 	}
 	f := l.follow(mount + "/shop/*.log")
 	f.waits("a: no file is named "+mount+"/shop/*.log yet; waiting for one", "b: no file is named "+mount+"/shop/*.log yet; waiting for one")
@@ -243,10 +244,10 @@ func TestLogsFollowNewFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		want = append(want, guest+"  "+line)
+		<-time.After(5 * time.Millisecond) // no two lines have one time
 	}
 	for n := range 12 {
 		add("a", "app.log", fmt.Sprint("first file, line ", n))
-		<-time.After(5 * time.Millisecond)
 		add("b", "app.log", fmt.Sprint("first file, line ", n))
 	}
 	f.shows(want, "the first files")
