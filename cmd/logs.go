@@ -79,7 +79,7 @@ func newLogsCmd(a *app, run func(context.Context, *logsOptions) error) *cobra.Co
 	fs.StringVar(&o.Type, "type", "", "only records of `TYPE` ("+strings.Join(logline.Types(), ", ")+")")
 	fs.StringVar(&o.Since, "since", "", "only records since `TIME`: 10m, 24h, or 2026-11-24T09:30:00Z")
 	fs.StringVar(&o.Grep, "grep", "", "only records in which the extended regular expression `RE` is found")
-	fs.BoolVarP(&o.Follow, "follow", "f", false, "go on with what is written from now on, through rotation, until Ctrl-C")
+	fs.BoolVarP(&o.Follow, "follow", "f", false, "go on with what is written from now on, through rotation and to new files, until Ctrl-C")
 	fs.DurationVar(&o.Timeout, "timeout", 0, "read for at most `DURATION` (default 10m; with -f 24h)")
 	fs.IntVarP(&o.Jobs, "jobs", "j", defaultJobs, "connect to `N` machines at once")
 	fs.CountVarP(&o.Verbose, "verbose", "v", "-vv: show every step, on stderr")
@@ -93,13 +93,10 @@ func newLogsCmd(a *app, run func(context.Context, *logsOptions) error) *cobra.Co
 }
 
 func (o *logsOptions) validate() error {
-	o.Level, o.Type = strings.ToUpper(o.Level), strings.ToUpper(o.Type)
-	_, levelKnown := logline.ParseSeverity(o.Level)
+	if err := errors.Join(oneOf("level", &o.Level, logline.Levels()), oneOf("type", &o.Type, logline.Types())); err != nil {
+		return err
+	}
 	switch {
-	case o.Level != "" && !levelKnown:
-		return unknown("level", o.Level, logline.Levels())
-	case o.Type != "" && !slices.Contains(logline.Types(), o.Type):
-		return unknown("type", o.Type, logline.Types())
 	case o.RequestID != "" && !logline.IsToken(o.RequestID):
 		return usagef("--request-id %q: a request has letters, digits and . _ : - only", o.RequestID)
 	case strings.ContainsAny(o.Grep, "\n\r"):
@@ -116,6 +113,17 @@ func (o *logsOptions) validate() error {
 		return err
 	}
 	return o.Reach.validate(o.Machines)
+}
+
+// oneOf makes a word one of those that there are, in capitals; none stays none.
+func oneOf(kind string, word *string, known []string) error {
+	*word = strings.ToUpper(*word)
+	if *word == "" || slices.Contains(known, *word) {
+		return nil
+	}
+	e := unknown(kind, *word, known)
+	e.text += "; known are " + strings.Join(known, ", ")
+	return e
 }
 
 func validGlobs(flag string, globs []string) error {
@@ -225,7 +233,10 @@ func (a *app) runLogs(ctx context.Context, o *logsOptions) error {
 	links, done := s.connect(s.Soft, ms, o.Jobs)
 	defer done()
 	r := &logsRun{session: s, o: o, out: bufio.NewWriterSize(a.streams.Out, 64<<10)}
-	sources := r.sources(s.Soft, links)
+	sources, err := r.sources(s.Soft, links)
+	if err != nil {
+		return s.ended(err)
+	}
 	s.progress.Close()
 	problems, err := logread.Read(s.Soft, sources, r.reading(), r.emit)
 	err = errors.Join(err, r.out.Flush())
@@ -246,8 +257,8 @@ type logsRun struct {
 	timeline logread.Timeline
 }
 
-// sources finds the logs of every machine and says what is not as expected.
-func (r *logsRun) sources(ctx context.Context, links []link) []logread.Source {
+// sources finds the logs of every machine and says what is not as expected. An error means that nothing is to be read.
+func (r *logsRun) sources(ctx context.Context, links []link) ([]logread.Source, error) {
 	found := make([]logread.Found, len(links))
 	errs := make([]error, len(links))
 	var group errgroup.Group
@@ -263,6 +274,9 @@ func (r *logsRun) sources(ctx context.Context, links []link) []logread.Source {
 	_ = group.Wait() // no function of it fails
 	var out []logread.Source
 	for i, l := range links {
+		if errors.Is(errs[i], logread.ErrExpression) {
+			return nil, usagef("--grep %q: %s: %v", r.o.Grep, l.Name, errs[i])
+		}
 		if l.Err != nil || errs[i] != nil {
 			r.unread(l, errors.Join(l.Err, errs[i]))
 			continue
@@ -273,7 +287,7 @@ func (r *logsRun) sources(ctx context.Context, links []link) []logread.Source {
 	if len(links) == 0 {
 		r.unread(link{Name: "boxdoctor"}, errNoGuest)
 	}
-	return out
+	return out, nil
 }
 
 // unread says that a machine's logs are missing.
@@ -294,7 +308,11 @@ func (r *logsRun) unread(l link, err error) {
 // logsOf are the sources of one machine.
 func (r *logsRun) logsOf(l link, f *logread.Found) []logread.Source {
 	if len(f.Logs) == 0 {
-		r.a.say(report.Clean(fmt.Sprintf("%s: no file is named %s", l.Name, strings.Join(f.Missing, " or "))))
+		text := "no file is named %s"
+		if r.o.Follow {
+			text = "no file is named %s yet; waiting for one"
+		}
+		r.a.say(l.Name + ": " + report.Clean(fmt.Sprintf(text, strings.Join(r.o.Files, " or "))))
 	}
 	if f.Clock.Known() {
 		r.a.say(fmt.Sprintf("%s: its clock is %s; its lines are put in order by the time of this computer", l.Name, skewText(f.Clock)))
@@ -329,7 +347,7 @@ func (r *logsRun) reading() logread.Options {
 	case timeout == 0:
 		timeout = logsTimeout
 	}
-	return logread.Options{Filter: r.filter(), Follow: r.o.Follow, Timeout: timeout}
+	return logread.Options{Filter: r.filter(), Follow: r.o.Follow, Timeout: timeout, Tell: r.problem}
 }
 
 // emit writes one line. A person sees it at once; a file gets whole blocks.
@@ -406,6 +424,12 @@ func (r *logsRun) step(e logread.Entry) error {
 	return err
 }
 
+// problem says what is missing.
+func (r *logsRun) problem(p logread.Problem) {
+	r.failed = true
+	r.a.say(report.Clean(fmt.Sprintf("%s: %s: %v", p.Machine, p.What, p.Err)))
+}
+
 // finish says what is missing and chooses the exit code.
 func (r *logsRun) finish(problems []logread.Problem, err error) error {
 	if err != nil {
@@ -416,9 +440,10 @@ func (r *logsRun) finish(problems []logread.Problem, err error) error {
 			return err
 		}
 	}
-	for _, p := range problems {
-		r.failed = true
-		r.a.say(report.Clean(fmt.Sprintf("%s: %s was not read to its end: %v", p.Machine, p.File, p.Err)))
+	if !r.o.Follow { // else they are said already
+		for _, p := range problems {
+			r.problem(p)
+		}
 	}
 	switch {
 	case r.failed:

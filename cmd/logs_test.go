@@ -88,8 +88,10 @@ func TestLogs(t *testing.T) {
 	if out, errs = run(0, "--grep", "nothing has this", "--file", log); out != "" || !strings.Contains(errs, "no line matches") {
 		t.Errorf("%s%s", out, errs)
 	}
-	if _, errs = run(finding.ExitUnexamined, "--grep", "("); !strings.Contains(errs, "the guest says: grep: ") {
-		t.Errorf("a wrong expression: %s", errs)
+	for _, follow := range []string{"--follow=false", "--follow"} {
+		if _, errs = run(finding.ExitUsage, follow, "--grep", "("); !strings.Contains(errs, `--grep "(": web: the guest's grep does not take this expression: grep: `) {
+			t.Errorf("a wrong expression: %s", errs)
+		}
 	}
 	if _, errs = run(0, "--file", dir+"/none*"); !strings.Contains(errs, "web: no file is named "+dir+"/none*") {
 		t.Errorf("no file: %s", errs)
@@ -102,6 +104,32 @@ func TestLogs(t *testing.T) {
 	}
 	if out, _ = run(0, "--level", "warn"); !strings.HasPrefix(out, "db  2026") || strings.Count(out, "\n") != 1 {
 		t.Errorf("logs on a group only: %s", out)
+	}
+}
+
+// TestAWrongLevelNamesThoseThatThereAre: "unknown level" alone sent people to the manual.
+func TestAWrongLevelNamesThoseThatThereAre(t *testing.T) {
+	for flag, want := range map[string]string{"--level=foo": `unknown level "FOO"; known are TRACE, DEBUG, INFO, WARN, ERROR, FATAL`, "--type=x": `unknown type "X"; known are RUNTIME, HTTP, `} {
+		tr := newTrial(t)
+		tr.run(t, finding.ExitUsage, "logs", "--file", "/a", flag)
+		tr.wantErr(t, want)
+	}
+}
+
+// TestLogsFollowOfNewFiles: without a file it says once that it waits, and shows the file that comes.
+func TestLogsFollowOfNewFiles(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "app.log")
+	tr := fleet(t, "web")
+	tr.streams.Out = &interrupting{tr: tr}
+	go func() {
+		<-time.After(2 * time.Second)
+		if err := os.WriteFile(log, []byte(twoMachines), 0o600); err != nil {
+			t.Error(err)
+		}
+	}()
+	tr.run(t, finding.ExitInterrupted, "logs", "-f", "--file", log, "--timeout", "30s")
+	if want := "web: no file is named " + log + " yet; waiting for one\n"; strings.Count(tr.err.String(), want) != 1 || !strings.Contains(tr.out.String(), "begins") {
+		t.Errorf("said %q, showed %q", tr.err, tr.out)
 	}
 }
 

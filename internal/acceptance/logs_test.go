@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -107,12 +108,13 @@ func TestLogsOfAGuest(t *testing.T) {
 	}
 	go func() {
 		<-time.After(6 * time.Second)
-		g.sh("cd /var/log/shop; mv app.log app.log.0; printf '" + line(0, "WARN", "to the old one") + "' >>app.log.0; printf '" + line(0, "WARN", "to the new one") + "' >app.log")
+		g.sh("cd /var/log/shop; mv app.log app.log.0; printf '" + line(0, "WARN", "to the old one") + "' >>app.log.0; printf '" + line(0, "WARN", "to the new one") + "' >app.log; sleep 1; printf '" +
+			line(0, "WARN", "to a new file") + "' >new.log")
 	}()
 	begin = time.Now()
 	out, code = g.text("logs", "-f", "--file", "/var/log/shop/*.log", "--timeout", "12s")
 	step(t, begin, "boxdoctor logs -f through a rotation: exit %d", code)
-	if want := "now, to the old one, to the new one"; code != 0 || messages(out) != want {
+	if want := "now, to the old one, to the new one, to a new file"; code != 0 || messages(out) != want {
 		t.Errorf("got %s, want %s\n%s", messages(out), want, out)
 	}
 	g.says("pgrep -fc '[r]ead-logs' || true", "0")
@@ -205,4 +207,144 @@ func inOrder(t *testing.T, out string) {
 	if !slices.IsSorted(times) {
 		t.Error("the records are not in the order of time")
 	}
+}
+
+// TestLogsFollowNewFiles: two guests behind real sshds have no log when -f begins. What their application then writes is shown within seconds,
+// from the first byte, in the order of time and once, whatever is renamed; Ctrl-C ends it with 130, in the guests too.
+func TestLogsFollowNewFiles(t *testing.T) {
+	l := newNetlab(t)
+	mount := filepath.Join(l.dir, "app")
+	if err := os.Mkdir(mount, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"a", "b"} {
+		own := filepath.Join(l.dir, name)
+		if err := os.Mkdir(own, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		l.guest(name, fmt.Sprintf("10.78.1.%d", 11+i), "mount --bind "+own+" "+mount)
+		l.in(name, "for n in $(seq 100); do if ss -Htln 'sport = :22' | grep -q .; then exit 0; fi; sleep 0.1; done; exit 1")
+	}
+	f := l.follow(mount + "/shop/*.log")
+	f.waits("a: no file is named "+mount+"/shop/*.log yet; waiting for one", "b: no file is named "+mount+"/shop/*.log yet; waiting for one")
+	var want []string
+	add := func(guest, file, message string) {
+		at := time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+		write := filepath.Join(l.dir, guest, "shop", file)
+		if err := os.MkdirAll(filepath.Dir(write), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		out, err := os.OpenFile(write, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = out.Close() }()
+		line := at + " | 10.0.2.15 | - | 7 | r1 | RUNTIME | INFO | " + message + " | "
+		if _, err := out.WriteString(line + "\n"); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, guest+"  "+line)
+		<-time.After(5 * time.Millisecond) // no two lines have one time
+	}
+	for n := range 12 {
+		add("a", "app.log", fmt.Sprint("first file, line ", n))
+		add("b", "app.log", fmt.Sprint("first file, line ", n))
+	}
+	f.shows(want, "the first files")
+	add("b", "app-2026-12-01.log", "at midnight")
+	f.shows(want, "a dated file")
+	if err := os.Rename(filepath.Join(l.dir, "a/shop/app.log"), filepath.Join(l.dir, "a/shop/app-old.log")); err != nil {
+		t.Fatal(err)
+	}
+	add("a", "app.log", "after the rename")
+	f.shows(want, "a renamed and a new file")
+	<-time.After(2 * time.Second) // for what would come twice
+	f.shows(want, "nothing twice")
+	if logins := l.in("a", "ss -Htn state established '( sport = :22 )' | wc -l"); strings.TrimSpace(logins) != "1" {
+		t.Errorf("%s connections to a guest", strings.TrimSpace(logins))
+	}
+	if code := f.interrupt(); code != 130 {
+		t.Errorf("Ctrl-C: exit %d\n%s", code, f.errs.text())
+	}
+	left := ""
+	for end := time.Now().Add(4 * time.Second); left != "0" && time.Now().Before(end); {
+		left = strings.TrimSpace(l.in("a", "ps -e -ww -o args | grep '[r]ead-logs' | grep -c "+mount+" || true"))
+	}
+	if left != "0" {
+		t.Errorf("%s readers stay behind", left)
+	}
+}
+
+// following is a run of boxdoctor logs -f.
+type following struct {
+	t         *testing.T
+	c         *exec.Cmd
+	out, errs growing
+}
+
+// follow begins one on the computer of the network.
+func (l *netlab) follow(pattern string) *following {
+	l.t.Helper()
+	f := &following{t: l.t, c: exec.Command("ip", "netns", "exec", l.ns(hostNS), binary, "logs", "-f", "--ssh-config", l.config(), "--file", pattern)}
+	f.c.Env = append(os.Environ(), "BOXDOCTOR_STATE_HOME="+filepath.Join(l.dir, "state"), "HOME="+l.dir)
+	f.c.Stdout, f.c.Stderr = &f.out, &f.errs
+	if err := f.c.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { _ = f.c.Process.Kill() })
+	return f
+}
+
+// waits wants these lines on stderr, in any order, and no others.
+func (f *following) waits(want ...string) {
+	f.t.Helper()
+	for end := time.Now().Add(20 * time.Second); strings.Count(f.errs.text(), "\n") < len(want) && time.Now().Before(end); {
+		<-time.After(20 * time.Millisecond)
+	}
+	got := strings.Split(strings.TrimSuffix(f.errs.text(), "\n"), "\n")
+	if slices.Sort(got); !slices.Equal(got, want) {
+		f.t.Fatalf("stderr: %q, expected %q", got, want)
+	}
+}
+
+// shows wants these lines within a few seconds.
+func (f *following) shows(want []string, what string) {
+	f.t.Helper()
+	begin := time.Now()
+	text := strings.Join(want, "\n") + "\n"
+	for f.out.text() != text && time.Since(begin) < 10*time.Second {
+		<-time.After(20 * time.Millisecond)
+	}
+	step(f.t, begin, "shown: %s", what)
+	if got := f.out.text(); got != text {
+		f.t.Fatalf("%s\ngot\n%s\nwant\n%s", what, got, text)
+	}
+}
+
+// interrupt presses Ctrl-C and gives the exit code.
+func (f *following) interrupt() int {
+	if err := f.c.Process.Signal(os.Interrupt); err != nil {
+		f.t.Fatal(err)
+	}
+	_ = f.c.Wait() // an exit code that is not 0
+	return f.c.ProcessState.ExitCode()
+}
+
+// growing is output that is looked at while it is written.
+type growing struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write keeps what was written.
+func (g *growing) Write(b []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.b.Write(b)
+}
+
+func (g *growing) text() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.b.String()
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/boxdoctor/boxdoctor/internal/guest"
 )
 
-// maxFiles is how many files of one machine are read: each takes a session, and a guest has eight.
+// maxFiles is how many files of one machine are read: each takes a session, and a guest has eight. In the eighth, files
+// that come into being are looked for.
 const maxFiles = 7
 
 // Log is one log with its rotated files.
@@ -26,7 +27,9 @@ type Log struct {
 	// modified is when something was written last, by the guest's clock.
 	modified time.Time
 	readable bool
-	parts    []part
+	// id tells which file it is, whatever its name.
+	id    string
+	parts []part
 }
 
 // part is a rotated file of a log.
@@ -50,23 +53,31 @@ type Found struct {
 	Missing []string
 	// Sudo says that the files are only read by root.
 	Sudo bool
-	// session waits to be told which file to read; nil: there is none.
-	session *session
+	// session waits to be told which file to read or, if watching, lists the files again when there are new ones; nil: there is none.
+	session  *session
+	watching bool
+	// listed are all names.
+	listed []string
 }
 
 // Close ends what Find has left open in the guest and Read was not given.
 func (f *Found) Close() {
 	if f.session != nil {
 		_ = f.session.end(true)
+		f.session = nil
 	}
 }
 
-// Sources are the logs as sources of one machine; f needs no Close then if there is any. Skipped are rotated files that belong to them and
-// are not read.
+// Sources are the logs as sources of one machine and, of logs that are followed, one that brings what comes into being later; f needs no
+// Close then if there is any. Skipped are rotated files that belong to them and are not read.
 func (f *Found) Sources(machine string, g guest.Runner, filter Filter) (sources []Source, skipped []string) {
 	since := filter.Since
 	if !since.IsZero() {
 		since = since.Add(f.Clock.Skew - f.Clock.Slack)
+	}
+	if f.watching && f.session != nil {
+		sources = append(sources, Source{Machine: machine, Guest: g, Clock: f.Clock, Sudo: f.Sudo, session: f.session, seen: ids(f.Logs)})
+		f.session = nil
 	}
 	for _, log := range f.Logs {
 		files, not := log.Paths(since)
@@ -92,9 +103,9 @@ func Find(ctx context.Context, g guest.Runner, patterns []string, o Options, now
 		return f, err
 	}
 	root, rootErr := find(ctx, g, patterns, o, now, true)
-	// By sudo on a terminal standard input comes in blocks, so nothing can be told to a step that runs.
-	root.Close()
-	root.session = nil
+	if rootErr != nil || !o.Follow { // by sudo on a terminal standard input comes in blocks, so nothing can be told to a step that runs
+		root.Close()
+	}
 	if rootErr != nil { // no root: then what the user sees is what there is
 		return f, nil //nolint:nilerr // an unreadable file says so when it is read
 	}
@@ -104,18 +115,26 @@ func Find(ctx context.Context, g guest.Runner, patterns []string, o Options, now
 
 func find(ctx context.Context, g guest.Runner, patterns []string, o Options, now func() time.Time, sudo bool) (Found, error) {
 	start := now()
-	c := o.command("find log files", "?", patterns)
+	c := o.command("find log files", o.mode(false), "?", patterns)
 	c.Sudo = sudo
 	s := begin(ctx, g, c)
+	late := time.AfterFunc(findTimeout, func() { _ = s.out.CloseWithError(errors.New("the list of files did not come in time")) })
 	list, heard, err := s.list(now)
+	late.Stop()
 	if err != nil {
 		if stepErr := s.end(false); stepErr != nil {
 			err = stepErr
 		}
 		return Found{}, err
 	}
-	f, err := parseFound(list, start, heard)
-	f.Sudo, f.session = sudo, s
+	f := parseFound(list, start, heard)
+	f.Sudo, f.session, f.watching = sudo, s, o.Follow
+	if o.Follow {
+		f.Logs = slices.DeleteFunc(f.Logs, func(l Log) bool { return compressed(l.Path) })
+	}
+	if len(f.Logs) > maxFiles {
+		err = fmt.Errorf("%w: the patterns match %d, at most %d of one machine are read together; name fewer with --file", ErrTooMany, len(f.Logs), maxFiles)
+	}
 	return f, err
 }
 
@@ -127,8 +146,6 @@ const (
 
 // list takes the list of files. Heard is when its first line came, which tells the time in the guest.
 func (s *session) list(now func() time.Time) (text string, heard time.Time, err error) {
-	late := time.AfterFunc(findTimeout, func() { _ = s.out.CloseWithError(errors.New("the list of files did not come in time")) })
-	defer late.Stop()
 	var b strings.Builder
 	for b.Len() < listLimit {
 		line, _, err := s.lines.Next()
@@ -154,10 +171,11 @@ func noEOF(err error) error {
 	return err
 }
 
-// parseFound reads what find.sh prints. What lies between start and end is how exactly the clock is known.
-func parseFound(out string, start, end time.Time) (Found, error) {
+// parseFound reads what read.sh lists. What lies between start and end is how exactly the clock is known.
+func parseFound(out string, start, end time.Time) Found {
 	var f Found
 	var bases []Log
+	again := false // the file is known by another pattern or name, and so are the rotated ones that follow it in the list
 	for line := range strings.Lines(out) {
 		kind, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		switch kind {
@@ -166,32 +184,32 @@ func parseFound(out string, start, end time.Time) (Found, error) {
 		case "none":
 			f.Missing = append(f.Missing, rest)
 		case "file":
-			if l, ok := parseFile(rest); ok && !slices.ContainsFunc(bases, func(b Log) bool { return b.Path == l.Path }) {
+			l, ok := parseFile(rest)
+			f.listed = append(f.listed, l.Path)
+			again = !ok || slices.ContainsFunc(bases, func(b Log) bool { return b.Path == l.Path || b.id == l.id })
+			if !again {
 				bases = append(bases, l)
 			}
 		case "part":
-			if l, ok := parseFile(rest); ok && len(bases) > 0 {
+			if l, ok := parseFile(rest); ok && !again && len(bases) > 0 {
 				last := &bases[len(bases)-1]
 				last.parts = append(last.parts, part{l.Path, l.modified, l.readable})
 			}
 		}
 	}
 	f.Logs = withoutParts(bases)
-	if len(f.Logs) > maxFiles {
-		return f, fmt.Errorf("%w: the patterns match %d, at most %d of one machine are read together; name fewer with --file", ErrTooMany, len(f.Logs), maxFiles)
-	}
-	return f, nil
+	return f
 }
 
-// parseFile reads "READABLE MTIME SIZE PATH".
+// parseFile reads "READABLE MTIME SIZE ID PATH".
 func parseFile(s string) (Log, bool) {
-	w := strings.SplitN(s, " ", 4)
-	if len(w) < 4 || !path.IsAbs(w[3]) {
+	w := strings.SplitN(s, " ", 5)
+	if len(w) < 5 || !path.IsAbs(w[4]) {
 		return Log{}, false
 	}
 	modified, err1 := strconv.ParseInt(w[1], 10, 64)
 	size, err2 := strconv.ParseInt(w[2], 10, 64)
-	return Log{Path: w[3], Size: size, modified: time.Unix(modified, 0), readable: w[0] == "r"}, err1 == nil && err2 == nil
+	return Log{Path: w[4], Size: size, id: w[3], modified: time.Unix(modified, 0), readable: w[0] == "r"}, err1 == nil && err2 == nil
 }
 
 // parseClock reads "SECONDS NANOSECONDS"; a date without %N leaves the letter, and then the second is all that is known.

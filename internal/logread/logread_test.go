@@ -225,7 +225,7 @@ func TestProblems(t *testing.T) {
 	if got := read(Source{Machine: "web", Guest: g, Files: []string{name + ".none"}}, Filter{}); !strings.Contains(got, "app.log.none cannot be read") {
 		t.Error(got)
 	}
-	if got := read(Source{Machine: "web", Guest: g, Files: []string{name}}, Filter{Grep: "("}); !strings.Contains(got, "the guest says: grep: ") {
+	if got := read(Source{Machine: "web", Guest: g, Files: []string{name}}, Filter{Grep: "("}); !strings.Contains(got, "does not take this expression: grep: ") {
 		t.Error(got)
 	}
 	cut := runner(func(_ context.Context, c guest.Cmd) (guest.Result, error) {
@@ -292,12 +292,10 @@ func following(t *testing.T, sources []Source, f Filter) (lines func() []string,
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = Read(ctx, sources, Options{Filter: f, Follow: true, Timeout: time.Minute, holdBack: 200 * time.Millisecond}, func(e Entry) error {
-			mu.Lock()
-			defer mu.Unlock()
-			got = append(got, short(e))
-			return nil
-		})
+		o := Options{Filter: f, Follow: true, Timeout: time.Minute, holdBack: 200 * time.Millisecond}
+		add := func(text string) { mu.Lock(); defer mu.Unlock(); got = append(got, text) }
+		o.Tell = func(p Problem) { add(fmt.Sprintf("%s: %s: %v", p.Machine, p.What, p.Err)) }
+		_, _ = Read(ctx, sources, o, func(e Entry) error { add(short(e)); return nil })
 	}()
 	return func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(got) }, func() { cancel(); <-done }
 }
@@ -412,9 +410,9 @@ func running(word string) int {
 
 func TestParseFound(t *testing.T) {
 	start := time.Unix(1000, 0)
-	f, err := parseFound("now 1100 500000000\nfile r 5 6 /a b\npart - 4 3 /a b.1\nfile r 1 1 relative\nnone /x*\njunk\n", start, start.Add(2*time.Second))
-	if err != nil || f.Clock != (Clock{99500 * time.Millisecond, time.Second}) || !f.Clock.Known() || len(f.Logs) != 1 || f.Logs[0].Path != "/a b" || len(f.Missing) != 1 {
-		t.Errorf("%+v, %v", f, err)
+	f := parseFound("now 1100 500000000\nfile r 5 6 1:1 /a b\npart - 4 3 1:2 /a b.1\nfile r 1 1 1:3 relative\nfile r  /gone meanwhile\nnone /x*\njunk\n", start, start.Add(2*time.Second))
+	if f.Clock != (Clock{99500 * time.Millisecond, time.Second}) || !f.Clock.Known() || len(f.Logs) != 1 || f.Logs[0].Path != "/a b" || len(f.Missing) != 1 {
+		t.Errorf("%+v", f)
 	}
 	if c := parseClock("1001 N", start, start.Add(2*time.Second)); c.Known() || c.Slack != 1500*time.Millisecond {
 		t.Errorf("without nanoseconds: %+v", c)
@@ -422,27 +420,38 @@ func TestParseFound(t *testing.T) {
 	if c := parseClock("?", start, start); c.Known() {
 		t.Errorf("no clock: %+v", c)
 	}
-	many := ""
+}
+
+func TestTooManyLogs(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	g := &local{shell: "/bin/sh", path: os.Getenv("PATH")}
+	dir := t.TempDir()
 	for i := range maxFiles + 1 {
-		many += fmt.Sprintf("file r 1 1 /%d\n", i)
+		write(t, filepath.Join(dir, fmt.Sprint(i)), "")
 	}
-	if _, err := parseFound(many, start, start); !errors.Is(err, ErrTooMany) {
+	f, err := Find(t.Context(), g, []string{dir + "/*"}, Options{Timeout: time.Minute}, time.Now)
+	if !errors.Is(err, ErrTooMany) {
 		t.Errorf("%d files: %v", maxFiles+1, err)
 	}
+	f.Close()
 }
 
 func FuzzParseFound(f *testing.F) {
-	f.Add("now 1100 500000000\nfile r 5 6 /a b\npart - 4 3 /a b.1\nnone /x*\n")
-	f.Add("part r 1 1 /x\nfile r 99999999999999999999 1 /a\nnow x y\n")
+	f.Add("now 1100 500000000\nfile r 5 6 1:1 /a b\npart - 4 3 1:2 /a b.1\nnone /x*\n")
+	f.Add("part r 1 1 1:1 /x\nfile r 99999999999999999999 1 1:2 /a\nnow x y\n")
 	f.Fuzz(func(t *testing.T, out string) {
-		found, err := parseFound(out, day, day)
+		found := parseFound(out, day, day)
 		for _, l := range found.Logs {
 			if files, _ := l.Paths(day); !strings.HasPrefix(l.Path, "/") || files[len(files)-1] != l.Path {
 				t.Errorf("%+v", l)
 			}
 		}
-		if err == nil && len(found.Logs) > maxFiles {
-			t.Errorf("%d logs", len(found.Logs))
+		w := &watch{followed: map[string]context.CancelFunc{"/a": func() {}}}
+		for _, l := range append(w.fresh(found), w.fresh(found)...) {
+			if l.Path == "/a" || w.followed[l.Path] != nil {
+				t.Errorf("new: %+v", l)
+			}
+			w.followed[l.Path] = func() {}
 		}
 	})
 }
@@ -456,7 +465,7 @@ func TestFindAsRoot(t *testing.T) {
 			case c.Sudo && root != nil:
 				return guest.Result{}, root
 			case c.Sudo:
-				_, _ = io.WriteString(c.Stdout, "now 1 1\nfile r 1 1 /var/log/a\n.\n")
+				_, _ = io.WriteString(c.Stdout, "now 1 1\nfile r 1 1 1:1 /var/log/a\n.\n")
 			default:
 				_, _ = io.WriteString(c.Stdout, "now 1 1\nnone /var/log/*\n.\n")
 			}

@@ -1,16 +1,14 @@
 package logread
 
 import (
-	"cmp"
 	"container/heap"
 	"context"
-	"sync"
 	"time"
 )
 
-// Problem is a log that could not be read to its end.
+// Problem is something of a machine that is missing in what was read: What says it, as in "/var/log/a was not read to its end".
 type Problem struct {
-	Machine, File string
+	Machine, What string
 	Err           error
 }
 
@@ -19,16 +17,14 @@ type Problem struct {
 func Read(ctx context.Context, sources []Source, o Options, emit func(Entry) error) ([]Problem, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if o.Follow {
+		return follow(ctx, sources, o, emit)
+	}
 	var streams []*stream
 	for _, s := range sources {
 		streams = append(streams, open(ctx, s, o))
 	}
-	var err error
-	if o.Follow {
-		err = follow(ctx, streams, cmp.Or(o.holdBack, defaultHoldBack), emit)
-	} else {
-		err = merge(ctx, streams, emit)
-	}
+	err := merge(ctx, streams, emit)
 	interrupted := ctx.Err() != nil
 	cancel()
 	return ended(streams, interrupted || err != nil), err
@@ -41,7 +37,7 @@ func ended(streams []*stream, stopped bool) []Problem {
 		for range s.entries { // only what was on its way
 		}
 		if s.err != nil && !stopped {
-			out = append(out, Problem{s.source.Machine, s.source.path(), s.err})
+			out = append(out, s.problem())
 		}
 	}
 	return out
@@ -99,83 +95,6 @@ func merge(ctx context.Context, streams []*stream, emit func(Entry) error) error
 			heap.Fix(&h, 0)
 		} else {
 			heap.Pop(&h)
-		}
-	}
-	return nil
-}
-
-// Lines that are followed are held back this long, so that those of other machines can come before them, but never more than
-// these at a time.
-const (
-	defaultHoldBack = 1200 * time.Millisecond
-	holdMost        = 20000
-)
-
-// follow emits what comes, in the order of time as far as it comes within holdBack.
-func follow(ctx context.Context, streams []*stream, holdBack time.Duration, emit func(Entry) error) error {
-	in := gather(ctx, streams)
-	tick := time.NewTicker(holdBack / 8)
-	defer tick.Stop()
-	var h orderly
-	for {
-		select {
-		case x, open := <-in:
-			if !open {
-				return h.emit(time.Time{}, emit)
-			}
-			h.add(x)
-		case now := <-tick.C:
-			if err := h.emit(now.Add(-holdBack), emit); err != nil {
-				return err
-			}
-		}
-		if len(h.heads) > holdMost {
-			if err := emit(heap.Pop(&h.heads).(head).entry); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// gather brings the entries of all streams into one channel, which is closed when all have ended.
-func gather(ctx context.Context, streams []*stream) <-chan head {
-	out := make(chan head, buffered)
-	var wg sync.WaitGroup
-	for i, s := range streams {
-		wg.Go(func() {
-			for e := range s.entries {
-				select {
-				case out <- head{e, i, time.Now()}:
-				case <-ctx.Done():
-					return
-				}
-			}
-		})
-	}
-	go func() { wg.Wait(); close(out) }()
-	return out
-}
-
-// orderly are lines that are held back. Those of one stream keep their order, because their times never go back.
-type orderly struct {
-	heads heads
-	count int
-}
-
-func (o *orderly) add(x head) {
-	o.count++
-	x.order = x.order<<32 + o.count&(1<<32-1)
-	heap.Push(&o.heads, x)
-}
-
-// emit gives what came before a time, and all that is earlier than that; the zero time means everything.
-func (o *orderly) emit(before time.Time, emit func(Entry) error) error {
-	for len(o.heads) > 0 {
-		if !before.IsZero() && o.heads[0].since.After(before) {
-			return nil
-		}
-		if err := emit(heap.Pop(&o.heads).(head).entry); err != nil {
-			return err
 		}
 	}
 	return nil

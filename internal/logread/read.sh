@@ -1,14 +1,29 @@
 # shellcheck shell=sh
 # Finds log files, or reads some that belong together, the oldest first, and prints the records that match. Nothing in the
 # arguments is ever part of a command: awk gets them by its environment, grep as an argument, names are expanded as names.
-#   $1 read or follow · $2 least level, 0 to 5 · $3 type · $4 request · $5 extended regular expression
+#   $1 read, follow, or begin: follow from the first byte · $2 least level, 0 to 5 · $3 type · $4 request · $5 extended regular expression
 #   $6 since, in seconds since 1970, 0: from the beginning; then $7… are files, and follow goes on with the last
-#   $6 ?: $7… are patterns of files to list; then since and the files to read come by standard input, one a line, and a dot
-# A list is "now SECONDS NANOSECONDS", "file READABLE MTIME SIZE PATH", "part …" for a rotated one of the file before it,
+#   $6 ?: $7… are patterns of files to list. To read: then since and the files come by standard input, one a line, and a dot.
+#      To follow: a list comes again whenever other files have the names
+# A list is "now SECONDS NANOSECONDS", "file READABLE MTIME SIZE ID PATH", "part …" for a rotated one of the file before it,
 # "none PATTERN", and a dot. Of what is read every line begins with R (a record), C (a line that goes on with it) or, after the
 # last, E. Standard input is open as long as somebody reads: when it ends, so does this.
 BD_MODE=$1 BD_LEVEL=$2 BD_TYPE=$3 BD_REQUEST=$4 BD_RE=$5 BD_SINCE=$6
 shift 6
+BD_FIRST=
+if [ "$BD_MODE" = begin ]; then
+	BD_MODE=follow
+	BD_FIRST=1
+fi
+
+# An expression that is none is told before anything is read: who follows would never hear it.
+if [ -n "$BD_RE" ]; then
+	bd_said=$(echo | grep -E -e "$BD_RE" 2>&1)
+	if [ $? -gt 1 ]; then
+		echo "$bd_said" >&2
+		exit 4
+	fi
+fi
 
 # bd_list PATTERN… lists the files.
 bd_list() (
@@ -37,9 +52,34 @@ bd_one() {
 	case $2 in *"$bd_nl"*) return ;; esac
 	bd_r=-
 	if [ -r "$2" ]; then bd_r=r; fi
-	printf '%s %s %s %s\n' "$1" "$bd_r" "$(stat -L -c '%Y %s' -- "$2")" "$2"
+	printf '%s %s %s %s\n' "$1" "$bd_r" "$(stat -L -c '%Y %s %d:%i' -- "$2" 2>/dev/null)" "$2"
 }
 
+bd_nap() { sleep 0.4 2>/dev/null || sleep 1; }
+
+# bd_names PATTERN… prints which files have which names.
+bd_names() (
+	IFS=
+	# shellcheck disable=SC2068 # names are wanted, and with an empty IFS nothing is split
+	stat -L -c '%d:%i %n' -- $@ 2>/dev/null
+)
+
+# bd_watch PATTERN… lists the files, and again whenever another file has one of the names, as long as $$ lives.
+bd_watch() {
+	bd_had='?'
+	while kill -0 $$ 2>/dev/null; do
+		bd_has=$(bd_names "$@")
+		if [ "$bd_has" != "$bd_had" ]; then bd_list "$@"; fi
+		bd_had=$bd_has
+		bd_nap
+	done
+}
+
+if [ "$BD_SINCE$BD_MODE" = '?follow' ]; then
+	bd_watch "$@" &
+	cat >/dev/null
+	exit 0
+fi
 if [ "$BD_SINCE" = '?' ]; then
 	bd_list "$@"
 	IFS= read -r BD_SINCE || exit 0
@@ -166,8 +206,6 @@ bd_whole() {
 	esac
 }
 
-bd_nap() { sleep 0.4 2>/dev/null || sleep 1; }
-
 # bd_to BYTES moves the open file 3 there: whole blocks by seeking, the rest by reading.
 bd_to() {
 	dd bs=$bd_block skip=$(($1 / bd_block)) count=0 <&3 2>/dev/null
@@ -202,9 +240,12 @@ bd_rest() {
 
 # bd_follow FILE prints a file and what comes to it, through rotation by renaming and by copying, as long as $$ lives.
 bd_follow() {
+	while ! [ -e "$1" ] && kill -0 $$ 2>/dev/null; do bd_nap; done
 	command exec 3<"$1" || return
 	bd_size=$(stat -L -c %s -- "$1")
-	if [ "$BD_SINCE" = 0 ]; then
+	if [ -n "$BD_FIRST" ]; then
+		: # it is there
+	elif [ "$BD_SINCE" = 0 ]; then
 		bd_skip=$((bd_size > bd_block ? bd_size / bd_block - 1 : 0))
 		bd_from "$1" $bd_skip | head -c $((bd_size - bd_skip * bd_block)) | tail -n 10
 		bd_to "$bd_size"
@@ -286,6 +327,7 @@ bd_from_start() {
 }
 
 for bd_f; do
+	if [ -n "$BD_FIRST" ] && [ ! -e "$bd_f" ]; then continue; fi # it came and went; its name may come again
 	if [ ! -r "$bd_f" ]; then
 		echo "$bd_f cannot be read" >&2
 		exit 3

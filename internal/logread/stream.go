@@ -37,9 +37,16 @@ type Source struct {
 	Files []string
 	Clock Clock
 	Sudo  bool
-	// session is one that waits for the names; nil: a new one is begun.
+	// session is one that waits for the names; nil: a new one is begun. Of a source that brings new logs it is one that lists files.
 	session *session
+	// seen are, of a source that brings new logs, the files that were there before; nil: it is a log.
+	seen map[string]bool
+	// begins says that the log is new and followed from its first byte.
+	begins bool
 }
+
+// watches says whether this is no log, but brings new ones.
+func (s Source) watches() bool { return s.seen != nil }
 
 // path is the log's own name.
 func (s Source) path() string { return s.Files[len(s.Files)-1] }
@@ -71,6 +78,8 @@ type Options struct {
 	Follow bool
 	// Timeout bounds the reading of one log.
 	Timeout time.Duration
+	// Tell hears, while logs are followed, at once what Read will return as a problem.
+	Tell func(Problem)
 	// holdBack is how long lines that are followed wait for those of other machines; zero: defaultHoldBack.
 	holdBack time.Duration
 }
@@ -82,6 +91,11 @@ type stream struct {
 	// err is why the log could not be read to its end; set before entries is closed.
 	err  error
 	last time.Time
+}
+
+// problem is why the log could not be read to its end.
+func (st *stream) problem() Problem {
+	return Problem{st.source.Machine, st.source.path() + " was not read to its end", st.err}
 }
 
 // buffered is how many lines of one log wait in memory.
@@ -101,12 +115,13 @@ func open(ctx context.Context, s Source, o Options) *stream {
 func (st *stream) read(ctx context.Context, o Options) error {
 	s := st.source.session
 	if s == nil {
-		c := o.command("read "+st.source.path(), o.since(st.source.Clock), st.source.Files)
+		c := o.command("read "+st.source.path(), o.mode(st.source.begins), o.since(st.source.Clock), st.source.Files)
 		c.Sudo = st.source.Sudo
 		s = begin(ctx, st.source.Guest, c)
 	} else {
 		s.tell(append([]string{o.since(st.source.Clock)}, st.source.Files...))
 	}
+	defer context.AfterFunc(ctx, s.cancel)() // one that Find has begun lives longer
 	whole := st.take(ctx, s.lines)
 	err := s.end(whole)
 	switch timeUp := errors.Is(err, context.DeadlineExceeded); {
@@ -171,12 +186,19 @@ func (s *session) end(whole bool) error {
 // endPatience is how long a step that has stopped talking may take to end by itself, which tells why.
 const endPatience = 5 * time.Second
 
-// command is a step that finds (since ?) or reads.
-func (o Options) command(name, since string, files []string) guest.Cmd {
-	mode := "read"
-	if o.Follow {
-		mode = "follow"
+// mode is what the script is to do.
+func (o Options) mode(begins bool) string {
+	switch {
+	case begins:
+		return "begin"
+	case o.Follow:
+		return "follow"
 	}
+	return "read"
+}
+
+// command is a step that finds (since ?) or reads.
+func (o Options) command(name, mode, since string, files []string) guest.Cmd {
 	argv := []string{"sh", "-c", readScript, "read-logs", mode, strconv.Itoa(int(o.Filter.Level)), o.Filter.Type, o.Filter.RequestID, o.Filter.Grep, since}
 	return guest.Cmd{Name: name, Argv: append(argv, files...), Timeout: o.Timeout, Limit: 4096}
 }
@@ -189,7 +211,10 @@ func (o Options) since(c Clock) string {
 	return strconv.FormatFloat(float64(o.Filter.Since.Add(c.Skew).UnixMilli())/1000, 'f', 3, 64)
 }
 
-// explain adds what the guest's programs printed.
+// ErrExpression means that the guest's grep refuses the expression of a filter.
+var ErrExpression = errors.New("the guest's grep does not take this expression")
+
+// explain adds what the guest's programs printed. Of a lost link only that counts: a step that reads may be made again.
 func explain(err error, res guest.Result) error {
 	said := string(bytes.TrimSpace(res.Stderr))
 	var exit *guest.ExitError
@@ -198,6 +223,10 @@ func explain(err error, res guest.Result) error {
 		return fmt.Errorf("the guest says: %.500s", said)
 	case errors.As(err, &exit) && exit.Code == 3:
 		return errors.New(said)
+	case errors.As(err, &exit) && exit.Code == 4:
+		return fmt.Errorf("%w: %s", ErrExpression, said)
+	case errors.Is(err, guest.ErrLinkLost):
+		return guest.ErrLinkLost
 	}
 	return err
 }
