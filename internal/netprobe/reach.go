@@ -182,6 +182,8 @@ func (n *node) addresses(host string) (addrs []netip.Addr, status Status, messag
 		return nil, NotTried, six, ""
 	}
 	switch x := n.names[host]; {
+	case !nameForm.MatchString(host):
+		return nil, UnknownName, host + " is neither a name nor an address", "write it as HOST:PORT, such as kafka1:9092"
 	case len(x.addrs) > 0:
 		return x.addrs, OK, "", ""
 	case x.six:
@@ -298,28 +300,28 @@ func (n *node) outside(t Target, x try) (status Status, message, fix string) {
 	if where != t.Host {
 		where = fmt.Sprintf("%s (%s)", t.Host, where)
 	}
-	again := fmt.Sprintf("then: boxdoctor net %s --to %s", n.Name, t)
-	rules := fmt.Sprintf("let port %d in there; to see the rules: sudo nft list ruleset || sudo iptables -S; %s", t.Port, again)
+	rules := fmt.Sprintf("let port %d in there; to see the rules: sudo nft list ruleset || sudo iptables -S", t.Port)
+	route := fmt.Sprintf("in %s: ip route get %s", n.Name, x.addr)
 	switch x.how {
 	case "open":
 		return OK, "", ""
 	case "refused", "reset":
 		return Closed, fmt.Sprintf("refused: nothing listens on port %d of %s, or on another address only", t.Port, where),
-			fmt.Sprintf("start the program that belongs there; there: sudo ss -ltnp; %s", again)
+			"start the program that belongs there; there: sudo ss -ltnp"
 	case "timeout":
 		return Filtered, fmt.Sprintf("no answer from port %d of %s: a firewall there or on the way, or nobody has that address", t.Port, where), rules
 	case "no_host":
 		if n.share(x.addr) {
 			return NoRoute, fmt.Sprintf("nobody answers at %s, although %s is in its network: it is off, has another address, or its firewall rejects", where, n.Name),
-				fmt.Sprintf("in %s: ip neigh show %s; %s", n.Name, x.addr, again)
+				fmt.Sprintf("in %s: ip neigh show %s", n.Name, x.addr)
 		}
-		return NoRoute, fmt.Sprintf("%s is unreachable from %s, says a router or a firewall on the way", where, n.Name), fmt.Sprintf("in %s: ip route get %s; %s", n.Name, x.addr, again)
+		return NoRoute, fmt.Sprintf("%s is unreachable from %s, says a router or a firewall on the way", where, n.Name), route
 	case "no_network":
-		return NoRoute, fmt.Sprintf("%s has no route to %s", n.Name, where), fmt.Sprintf("in %s: ip route get %s; %s", n.Name, x.addr, again)
+		return NoRoute, fmt.Sprintf("%s has no route to %s", n.Name, where), route
 	case "forbidden":
-		return Filtered, fmt.Sprintf("%s forbids itself to connect to port %d of %s", n.Name, t.Port, where), fmt.Sprintf("in %s: sudo nft list ruleset || sudo iptables -S; %s", n.Name, again)
+		return Filtered, fmt.Sprintf("%s forbids itself to connect to port %d of %s", n.Name, t.Port, where), fmt.Sprintf("in %s: sudo nft list ruleset || sudo iptables -S", n.Name)
 	case "":
-		return NotTried, "it was not tried", again
+		return NotTried, "it was not tried", ""
 	}
 	return Filtered, fmt.Sprintf("port %d of %s does not open (%s)", t.Port, where, said(x)), rules
 }
