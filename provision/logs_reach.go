@@ -172,9 +172,9 @@ func (l *logsReach) judge(machine string, all []netprobe.Reached) Step {
 	return s
 }
 
-// comes says that this is a dry run and the aggregator is one of the things that the run would make.
+// comes says that the aggregator is one of the things that a run would make, of which this is a dry one.
 func (l *logsReach) comes() bool {
-	return l.crew.Check && slices.ContainsFunc(l.crew.Machines(), func(name string) bool {
+	return slices.ContainsFunc(l.crew.Machines(), func(name string) bool {
 		return applies(l.Aggregator.On, name, l.at.config.Machines[name].Groups) && l.crew.pending(name)
 	})
 }

@@ -83,7 +83,7 @@ func saidOf(s Step) string {
 func TestLogsReachAllIsWell(t *testing.T) {
 	web, hub := &netGuest{look: webLook, tries: well}, &netGuest{look: hubLook}
 	got := reached(t, reachSite, false, &run{guest: web}, &run{guest: hub})
-	if len(got) != 1 || got[0].Resource != "logs/reach" || saidOf(got[0]) != "ok\nwhether datagrams arrive at 10.0.0.8:514 cannot be told" {
+	if len(got) != 1 || got[0].Resource != "logs/reach" || saidOf(got[0]) != "ok\nwhether datagrams arrive at 10.0.0.8:514 cannot be told: it is no other one of these machines" {
 		t.Errorf("%+v", got)
 	}
 	if web.steps() != 4 || hub.steps() != 4 { // datagrams are tried between the machines
@@ -111,7 +111,7 @@ kafka 192.168.56.12:9092: filtered: no answer, although a program listens there:
 reliable 10.0.0.9:24224: closed: refused: nothing listens on port 24224 of 10.0.0.9, or on another address only; start the program that belongs there; there: sudo ss -ltnp; then: boxdoctor net web --to 10.0.0.9:24224
 tcp 192.168.56.12:5170: wrong_interface: the program on port 5170 of hub listens on 127.0.0.1 only, not on 192.168.56.12; make it listen on 192.168.56.12 too (or on 0.0.0.0), such as bindIp, bind-address or listen in its configuration, and restart it
 udp hub:5171: lossy: some of 100 datagrams from web to hub and back got lost; send by reliable (or tcp) instead of udp: reliable: {host: hub, port: PORT}
-whether datagrams arrive at 10.0.0.8:514 cannot be told
+whether datagrams arrive at 10.0.0.8:514 cannot be told: it is no other one of these machines
 The agent keeps what it cannot send in its buffer, up to 256MB, and goes on by itself.`
 	for range 2 {
 		r := &run{guest: &netGuest{look: webLook, tries: bad}}

@@ -143,7 +143,7 @@ func TestLogAgentReach(t *testing.T) {
 	well := func(when string, args ...string) {
 		t.Helper()
 		by, code := g.both(args...)
-		if s := reach(t, by["reach"]); code != finding.ExitOK || len(s.Warnings) > 0 || s.Result != provision.OK || s.Message != "whether datagrams arrive at "+host+":15172 cannot be told" {
+		if s := reach(t, by["reach"]); code != finding.ExitOK || len(s.Warnings) > 0 || s.Result != provision.OK || s.Message != "whether datagrams arrive at "+host+":15172 cannot be told: it is no other one of these machines" {
 			t.Fatalf("%s: exit %d, %+v", when, code, s)
 		}
 	}

@@ -37,7 +37,6 @@ bd_lookup() {
 }
 
 # Names are looked up all at once, and their addresses become targets; port 0 is only looked up.
-set -f
 bd_names=$(
 	for bd_t; do
 		bd_h=${bd_t#name:}

@@ -275,7 +275,7 @@ func (r *run) owner(from *node, a netip.Addr) *node {
 // datagrams judges a target of UDP by the datagrams that the probe exchanges with that machine on a port of its own.
 func (p pair) datagrams(t Target) (status Status, message, fix string) {
 	if p.to == nil || p.to == p.from {
-		return NotTried, fmt.Sprintf("whether datagrams arrive at %s cannot be told", t), ""
+		return NotTried, fmt.Sprintf("whether datagrams arrive at %s cannot be told: it is no other one of these machines", t), ""
 	}
 	listeners := p.to.look.listeners("udp", t.Port)
 	switch way := p.path().UDP; {
