@@ -23,19 +23,22 @@ type netOptions struct {
 	Machines []string
 	Reach    reachFlags
 	Ports    []int
+	To       []string
 	Jobs     int
 	Format   string
 	Verbose  int
 }
 
 const netLong = `Tries the network between this computer and the machines, and between the machines: TCP connections with their latency, numbered
-datagrams by UDP with loss, order and round trip, the forwarded ports of this computer, and with --port the ports of services.
+datagrams by UDP with loss, order and round trip, the forwarded ports of this computer, with --port the ports of services, and with
+--to TCP services elsewhere, by the names that the machines know.
 A small program that is sent along listens in every machine for as long as this takes, on a port of its own and only for this run;
 it needs perl or python there (without, only TCP is tried), no root, and leaves nothing behind. What does not open is told apart:
-no route, port closed, filtered, or bound to the wrong interface; and how to put it right. Nothing is changed.`
+no route, port closed, filtered, bound to the wrong interface, or a name that is not known; and how to put it right. Nothing is changed.`
 
 const netExample = `  boxdoctor net                          every running machine of the project
   boxdoctor net web db --port 27017      and can they reach each other's MongoDB?
+  boxdoctor net web --to kafka1:9092     and from web a broker elsewhere?
   boxdoctor net --format json | jq -r '.paths[] | select(.verdict != "ok") | .message'`
 
 // newNetCmd reads the flags; run gets them validated.
@@ -54,6 +57,7 @@ func newNetCmd(a *app, run func(context.Context, *netOptions) error) *cobra.Comm
 	}
 	fs := c.Flags()
 	fs.IntSliceVar(&o.Ports, "port", nil, "also try the TCP port `PORT`[,…] of every machine; repeatable")
+	fs.StringSliceVar(&o.To, "to", nil, "also try the TCP service `HOST:PORT`[,…] from every machine; repeatable")
 	fs.IntVarP(&o.Jobs, "jobs", "j", defaultJobs, "work on `N` machines at once")
 	fs.CountVarP(&o.Verbose, "verbose", "v", "-vv: show every step, on stderr")
 	addFormat(c, &o.Format)
@@ -70,15 +74,35 @@ func (o *netOptions) validate() error {
 			return usagef("--port %d: a port is a number from 1 to 65535", p)
 		}
 	}
+	if _, err := o.targets(); err != nil {
+		return err
+	}
 	if err := validFormat(o.Format); err != nil {
 		return err
 	}
 	return o.Reach.validate(o.Machines)
 }
 
+// targets are those of --to.
+func (o *netOptions) targets() ([]netprobe.Target, error) {
+	var out []netprobe.Target
+	for _, text := range o.To {
+		t, err := netprobe.ParseTarget(text)
+		if err != nil {
+			return nil, usagef("--to %v", err)
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
 // runNet connects, tries everything, and reports.
 func (a *app) runNet(ctx context.Context, o *netOptions) error {
 	begin := a.now()
+	to, err := o.targets()
+	if err != nil {
+		return err
+	}
 	s := a.begin(ctx, "net", o.Verbose, nil)
 	ms, _, _, err := s.machines(o.Reach, o.Machines)
 	if err != nil {
@@ -89,7 +113,7 @@ func (a *app) runNet(ctx context.Context, o *netOptions) error {
 	var tried []netprobe.Machine
 	for _, l := range links {
 		if l.Err == nil {
-			tried = append(tried, netprobe.Machine{Name: l.Name, Guest: l.Guest, Forwards: forwardsOf(l.Name, s.inventory)})
+			tried = append(tried, netprobe.Machine{Name: l.Name, Guest: l.Guest, Forwards: forwardsOf(l.Name, s.inventory), To: to})
 		}
 	}
 	r := netprobe.Examine(s.Soft, tried, netprobe.Options{Ports: o.Ports, Jobs: o.Jobs, Progress: s.onProgress})
@@ -183,7 +207,7 @@ func netText(r netprobe.Report, width int, paint term.Palette) string {
 func pathTable(b *strings.Builder, r netprobe.Report) {
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) { _, _ = fmt.Fprintln(w, strings.Join(cells, "\t")) } // a strings.Builder cannot fail
-	if len(r.Paths)+len(r.Ports) > 0 {
+	if len(r.Paths)+len(r.Ports)+len(r.Destinations) > 0 {
 		row("FROM", "TO", "ADDRESS", "TCP", "UDP")
 	}
 	for _, p := range r.Paths {
@@ -191,6 +215,13 @@ func pathTable(b *strings.Builder, r netprobe.Report) {
 	}
 	for _, p := range r.Ports {
 		row(p.From, p.To, fmt.Sprintf("%s:%d", addrText(p.Address), p.Port), statusText(p.Status, p.LatencyMS))
+	}
+	for _, d := range r.Destinations {
+		at := d.Target
+		if d.Address.IsValid() {
+			at.Host = d.Address.String()
+		}
+		row(d.From, d.Host, at.String(), statusText(d.Status, d.LatencyMS))
 	}
 	_ = w.Flush()
 }
@@ -250,18 +281,18 @@ func udpText(p netprobe.Path) string {
 type netFault struct {
 	message, fix string
 	where        []string
-	warning      bool // datagrams get lost, connections open
+	warning      bool // datagrams get lost, connections open; or it could not be told
 }
 
 func netFaults(r netprobe.Report) []netFault {
 	var out []netFault
 	add := func(s netprobe.Status, where, message, fix string) {
-		if !s.Failed() && s != netprobe.Lossy {
+		if !s.Failed() && s != netprobe.Lossy && (s != netprobe.NotTried || message == "") {
 			return
 		}
 		i := slices.IndexFunc(out, func(f netFault) bool { return f.message == message && f.fix == fix })
 		if i < 0 {
-			i, out = len(out), append(out, netFault{message: message, fix: fix, warning: s == netprobe.Lossy})
+			i, out = len(out), append(out, netFault{message: message, fix: fix, warning: !s.Failed()})
 		}
 		out[i].where = append(out[i].where, where)
 	}
@@ -270,6 +301,9 @@ func netFaults(r netprobe.Report) []netFault {
 	}
 	for _, p := range r.Ports {
 		add(p.Status, fmt.Sprintf("%s to %s:%d", p.From, p.To, p.Port), p.Message, p.Fix)
+	}
+	for _, d := range r.Destinations {
+		add(d.Status, d.From+" to "+d.Target.String(), d.Message, d.Fix)
 	}
 	for _, f := range r.Forwards {
 		add(f.Status, fmt.Sprintf("port %d to %s:%d", f.Port, f.To, f.GuestPort), f.Message, f.Fix)
@@ -286,7 +320,7 @@ func netSummary(r netprobe.Report, faults int) string {
 			udp += map[bool]int{true: 1}[strings.HasPrefix(p.Advice, "TCP or UDP")]
 		}
 	}
-	text := fmt.Sprintf("%d ways tried, %d faults", len(r.Paths), faults)
+	text := fmt.Sprintf("%d ways tried, %d faults", len(r.Paths)+len(r.Destinations), faults)
 	switch {
 	case tried == 0:
 		return text

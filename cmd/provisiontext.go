@@ -16,6 +16,9 @@ const (
 	messageColumn  = 4
 )
 
+// warned is what stands where the result would, of a step that is as declared and has something to warn of.
+const warned provision.Result = "warning"
+
 // provisionText writes the report for people.
 type provisionText struct {
 	strings.Builder
@@ -38,7 +41,7 @@ func (t *provisionText) machine(m provision.MachineReport) {
 	unreached := 0
 	for _, s := range m.Steps {
 		switch {
-		case s.Result == provision.OK && !t.all:
+		case s.Result == provision.OK && len(s.Warnings) == 0 && !t.all:
 		case s.Result == provision.Skipped && !t.all:
 			unreached++
 		default:
@@ -62,7 +65,11 @@ func plural(n int, one, many string) string {
 }
 
 func (t *provisionText) step(s provision.Step) {
-	t.row(s.Result, s.Resource)
+	if s.Result == provision.OK && len(s.Warnings) > 0 {
+		t.row(warned, s.Resource)
+	} else {
+		t.row(s.Result, s.Resource)
+	}
 	for _, c := range s.Changes {
 		for _, line := range report.Wrap(c.What+": "+t.fromTo(c), t.width-resourceColumn) {
 			fmt.Fprintf(t, "%*s%s\n", resourceColumn, "", line)
@@ -71,7 +78,22 @@ func (t *provisionText) step(s provision.Step) {
 			fmt.Fprintf(t, "%*s%s\n", messageColumn, "", t.diffLine(strings.TrimRight(line, "\n")))
 		}
 	}
+	for _, w := range s.Warnings {
+		t.warning(w)
+	}
 	t.said(s.Message)
+}
+
+// warning is what is the matter and what helps.
+func (t *provisionText) warning(w provision.Warning) {
+	fmt.Fprintf(t, "%*s%s: %s\n", messageColumn, "", w.About, t.paint.Warn(strings.ReplaceAll(w.Status, "_", " ")))
+	for _, p := range [][2]string{{"seen", w.Message}, {"do", w.Fix}} {
+		label := p[0]
+		for _, line := range report.Wrap(p[1], t.width-messageColumn-7) {
+			fmt.Fprintf(t, "%*s%-4s %s\n", messageColumn+2, "", label, line)
+			label = ""
+		}
+	}
 }
 
 func (t *provisionText) row(r provision.Result, what string) {
@@ -79,7 +101,7 @@ func (t *provisionText) row(r provision.Result, what string) {
 	switch r {
 	case provision.Failed:
 		word = t.paint.Bad(word)
-	case provision.Changed, provision.WouldChange, provision.MayChange:
+	case provision.Changed, provision.WouldChange, provision.MayChange, warned:
 		word = t.paint.Warn(word)
 	case provision.OK:
 		word = t.paint.Good(word)
@@ -139,6 +161,9 @@ func (t *provisionText) recap(r provision.Report) {
 			line += fmt.Sprintf("changed=%d ", n.Changed)
 		}
 		line += fmt.Sprintf("failed=%d skipped=%d", n.Failed, n.Skipped)
+		if n.Warnings > 0 {
+			line += " " + t.paint.Warn(fmt.Sprintf("warnings=%d", n.Warnings))
+		}
 		if !m.Reachable {
 			line += " not reached"
 		}

@@ -35,16 +35,12 @@ func (v *LogsSpec) planFor(at place, g facts.Guest) (*logPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &logPlan{LogsSpec: v, machine: at.machine, system: sys, to: v.Destinations}
+	p := &logPlan{LogsSpec: v, machine: at.machine, system: sys}
 	groups := at.config.Machines[at.machine].Groups
 	if applies(v.On, at.machine, groups) {
 		p.files = v.Files
 	}
-	if a := v.Aggregator; a != nil {
-		if p.receives = applies(a.On, at.machine, groups); !p.receives {
-			p.to = []Destination{{Name: "aggregator", Reliable: &endpointSpec{Host: a.Address, Port: v.aggregatorPort(), TLS: a.TLS.withoutKey()}}}
-		}
-	}
+	p.to, p.receives = v.destinations(at)
 	p.row, _ = knowledge.LogAgentsFor(sys.ID, sys.VersionID, sys.Codename)
 	switch {
 	case sys.Init != "" && sys.Init != "systemd" && p.row.Rsyslog.Why == "":
@@ -54,6 +50,15 @@ func (v *LogsSpec) planFor(at place, g facts.Guest) (*logPlan, error) {
 	}
 	p.agent, p.why, err = v.choose(p.row, at.Dir)
 	return p, errors.Join(err, p.checkLocal())
+}
+
+// destinations are where a machine sends to, and whether it is the aggregator.
+func (v *LogsSpec) destinations(at place) (to []Destination, receives bool) {
+	a := v.Aggregator
+	if a == nil || applies(a.On, at.machine, at.config.Machines[at.machine].Groups) {
+		return v.Destinations, a != nil
+	}
+	return []Destination{{Name: aggregatorName, Reliable: &endpointSpec{Host: a.Address, Port: v.aggregatorPort(), TLS: a.TLS.withoutKey()}}}, false
 }
 
 // withoutKey is what a sender needs: it does not show a certificate of its own.

@@ -36,8 +36,8 @@ type mongoStage struct {
 }
 
 // stage forms the set once every machine is as declared.
-func (v *MongoSpec) stage(in Input) (Stage, error) {
-	admin, users, err := v.accounts(in)
+func (v *MongoSpec) stage(in place) (Stage, error) {
+	admin, users, err := v.accounts(in.Input)
 	return Stage{Name: v.name(), On: v.where(), Run: func(ctx context.Context, crew *Crew) []StageStep {
 		m := &mongoStage{spec: v, crew: crew, admin: admin, users: users, kept: in.Vault.Path(admin.User + ".password"), pause: lookPause}
 		m.doors = v.doors(crew.Guest)

@@ -27,6 +27,18 @@ type Step struct {
 	Changes    []Record `json:"changes"`
 	Message    string   `json:"message"`
 	DurationMS int64    `json:"duration_ms"`
+	// Warnings do not change the result: the step is as declared, and people should know of them all the same.
+	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// Warning is something that is not well and that the run neither makes nor is failed by.
+type Warning struct {
+	// About is what it is about ("kafka kafka1:9092"), Status one word for what is the matter.
+	About   string `json:"about"`
+	Status  string `json:"status"`
+	Message string `json:"message"`
+	// Fix is what helps, and the next command.
+	Fix string `json:"fix"`
 }
 
 // Record is one change as it is shown.
@@ -45,6 +57,7 @@ type Totals struct {
 	MayChange   int `json:"may_change"`
 	Failed      int `json:"failed"`
 	Skipped     int `json:"skipped"`
+	Warnings    int `json:"warnings,omitempty"`
 }
 
 // MachineReport is what happened on one machine.
@@ -104,6 +117,7 @@ func (m *MachineReport) count() {
 		if s.Changes == nil {
 			m.Steps[i].Changes = []Record{}
 		}
+		m.Totals.Warnings += len(s.Warnings)
 		switch s.Result {
 		case OK:
 			m.Totals.OK++
@@ -130,6 +144,10 @@ func (m *MachineReport) Clean(f func(string) string) {
 		for j := range s.Changes {
 			c := &s.Changes[j]
 			c.What, c.From, c.To, c.Diff = f(c.What), f(c.From), f(c.To), f(c.Diff)
+		}
+		for j := range s.Warnings {
+			w := &s.Warnings[j]
+			w.About, w.Message, w.Fix = f(w.About), f(w.Message), f(w.Fix)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (c *Config) rolesOf(machine string, tags []string) []role {
 
 // staged is a role that also works across machines.
 type staged interface {
-	stage(Input) (Stage, error)
+	stage(place) (Stage, error)
 }
 
 // Stages are those of the declared roles, under the tags that were asked for.
@@ -81,7 +81,7 @@ func (c *Config) Stages(in Input) ([]Stage, error) {
 		err := r.validate()
 		var s Stage
 		if err == nil {
-			s, err = across.stage(in)
+			s, err = across.stage(place{Input: in, config: c})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.name(), err)

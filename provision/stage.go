@@ -15,7 +15,8 @@ import (
 type Stage struct {
 	// Name heads its steps: "mongo".
 	Name string
-	// On are its machines. When one of them is not as declared, the stage is skipped with that reason.
+	// On are its machines. When one of them is not as declared, the stage is skipped with that reason. None: all machines
+	// of the run, in whatever state they are.
 	On []string
 	// Run observes all machines, makes the differences, observes again, and returns what it did in its order.
 	Run func(ctx context.Context, crew *Crew) []StageStep
@@ -43,6 +44,9 @@ func (c *Crew) Guest(machine string) guest.Guest {
 	}
 	return nil
 }
+
+// Machines are their names, sorted.
+func (c *Crew) Machines() []string { return sortedKeys(c.runs) }
 
 // Do makes one action in a machine, with journal and Ctrl-C as everywhere.
 func (c *Crew) Do(ctx context.Context, machine, step string, a action.Action) error {
@@ -80,7 +84,7 @@ func (c *Crew) Now() time.Time {
 func (s Stage) run(ctx context.Context, runs []*run, check bool) {
 	crew := &Crew{Check: check, runs: map[string]*run{}}
 	for _, r := range runs {
-		if slices.Contains(s.On, r.m.Name) {
+		if len(s.On) == 0 || slices.Contains(s.On, r.m.Name) {
 			crew.runs[r.m.Name] = r
 		}
 	}
@@ -115,6 +119,12 @@ func (c *Crew) unready(ctx context.Context, on []string) string {
 		}
 	}
 	return strings.Join(uniq(out), "; ")
+}
+
+// pending says that a dry run found something to change on a machine.
+func (c *Crew) pending(machine string) bool {
+	r := c.runs[machine]
+	return r != nil && slices.ContainsFunc(r.steps, func(s Step) bool { return s.Result == WouldChange || s.Result == MayChange })
 }
 
 // take puts a step into its machine's report. What was changed and could not be proven is no failure of the plan: it

@@ -4,6 +4,7 @@ package acceptance
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -104,8 +105,24 @@ func TestNet(t *testing.T) {
 	} else {
 		t.Log("boxdoctor net a b --port 27017\n" + text)
 	}
+	l.destinations()
 	if left := l.in("a", "ss -H -ltn | grep -vc -e :22 -e :27017 -e :8080 || true"); strings.TrimSpace(left) != "0" {
 		t.Errorf("%s listeners stay behind", left)
+	}
+}
+
+// destinations tries some that are given: a machine's port that is filtered, one of this computer that is closed, an address
+// that nobody has, and one without a route.
+func (l *netlab) destinations() {
+	l.t.Helper()
+	r, code := l.net("b", "c", "--to", "10.78.1.13:9200,10.78.1.13:8080", "--to", "10.78.1.1:9,10.78.1.99:9,10.250.0.1:9")
+	got := ""
+	for _, d := range r.Destinations {
+		got += fmt.Sprintf("%s %s %s\n", d.From, d.Target, d.Status)
+		l.t.Logf("        %s to %s: %s; %s; %s", d.From, d.Target, d.Status, d.Message, d.Fix)
+	}
+	if want := "b 10.78.1.13:9200 filtered\nb 10.78.1.13:8080 ok\nb 10.78.1.1:9 closed\nb 10.78.1.99:9 no_route\nb 10.250.0.1:9 no_route\n"; code != 1 || !strings.HasPrefix(got, want) {
+		l.t.Errorf("exit %d, got\n%swant\n%s", code, got, want)
 	}
 }
 

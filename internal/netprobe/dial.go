@@ -104,11 +104,21 @@ func (r *run) dialFrom(ctx context.Context, n *node) ([]try, error) {
 	if len(targets) == 0 {
 		return nil, nil
 	}
-	args := append([]string{"dial", r.token, strconv.Itoa(int(patience / time.Second)), strconv.Itoa(packets)}, targets...)
-	res, err := n.Guest.Run(ctx, r.command("try the network", args...))
+	res, err := n.Guest.Run(ctx, r.command("try the network", r.dial(targets)...))
 	if err != nil {
 		return nil, err
 	}
+	return r.answer(n, res)
+}
+
+// dial are the arguments of a probe that tries targets.
+func (r *run) dial(targets []string) []string {
+	return append([]string{"dial", r.token, strconv.Itoa(int(patience / time.Second)), strconv.Itoa(packets)}, targets...)
+}
+
+// answer reads what the probe said of targets and of names.
+func (r *run) answer(n *node, res guest.Result) ([]try, error) {
+	n.names = parseNames(string(res.Stdout))
 	tries, whole := parseTries(string(res.Stdout))
 	if !whole {
 		return tries, errors.New("the probe ended too early; it needs perl, python, bash or nc in the guest: " + tail(res.Stderr))

@@ -31,7 +31,6 @@ func lookHost() Look {
 // serveHost answers guests, at those addresses of this computer that are in a network with one of them and at no other.
 func (r *run) serveHost(ctx context.Context) {
 	h := r.host
-	h.stop = func() {}
 	var closers []io.Closer
 	for _, a := range h.look.Addresses {
 		addr := a.Prefix.Addr()

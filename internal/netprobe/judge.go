@@ -26,13 +26,15 @@ const (
 	Filtered Status = "filtered"
 	// ForwardsOnly: only the forwarded ports of this computer lead there, as Vagrant's default is.
 	ForwardsOnly Status = "forwards_only"
+	// UnknownName: the machine does not know the address of a name.
+	UnknownName Status = "unknown_name"
 	// NotTried: it could not be tried.
 	NotTried Status = "not_tried"
 )
 
 // Failed says whether a status is a fault.
 func (s Status) Failed() bool {
-	return s == NoRoute || s == Closed || s == WrongInterface || s == Filtered
+	return s == NoRoute || s == Closed || s == WrongInterface || s == Filtered || s == UnknownName
 }
 
 // Path is the way from one machine to an address of another.

@@ -54,6 +54,9 @@ func look(ctx context.Context, g guest.Runner) (Look, error) {
 	return parseLook(string(res.Stdout)), nil
 }
 
+// firewalls are the units that look.sh asks for.
+var firewalls = []string{"firewalld", "ufw", "nftables", "iptables"}
+
 // maxAddresses is how many addresses of one machine are tried.
 const maxAddresses = 4
 
@@ -70,7 +73,7 @@ func parseLook(out string) Look {
 			if x, ok := parseListener(w[1], w[2]); ok && !slices.Contains(l.Listeners, x) {
 				l.Listeners = append(l.Listeners, x)
 			}
-		case len(w) == 2 && w[0] == "firewall" && l.Firewall == "":
+		case len(w) == 2 && w[0] == "firewall" && l.Firewall == "" && slices.Contains(firewalls, w[1]):
 			l.Firewall = w[1]
 		case len(w) == 2 && w[0] == "ssh":
 			if n, err := strconv.Atoi(w[1]); err == nil && n > 0 && n < 1<<16 {

@@ -20,8 +20,8 @@ const HostName = "(host)"
 
 // How the network is tried.
 const (
-	// patience is how long a connection may take to open.
-	patience = 3 * time.Second
+	// patience is how long a connection may take to open. That nobody has an address is known after three seconds.
+	patience = 4 * time.Second
 	// packets is how many numbered datagrams are sent each way.
 	packets = 100
 	// probeTimeout bounds a step of the probe in a guest.
@@ -34,6 +34,8 @@ type Machine struct {
 	Guest guest.Runner
 	// Forwards are the ports of this computer that lead to it.
 	Forwards []Forward
+	// To are destinations that are tried from it.
+	To []Target
 }
 
 // Forward is a port of this computer that leads to one of a guest.
@@ -49,7 +51,9 @@ type Options struct {
 	// Ports are further TCP ports that are tried on every guest.
 	Ports []int
 	// Jobs is how many guests are worked on at once.
-	Jobs     int
+	Jobs int
+	// Guests leaves this computer out: it neither listens nor tries anything.
+	Guests   bool
 	Progress func(machine, what string)
 }
 
@@ -63,6 +67,9 @@ type node struct {
 	stop     func()
 	// usable are the addresses at which others can try this machine.
 	usable []netip.Addr
+	// names are those of its targets that it looked up, tries what came of them.
+	names map[string]name
+	tries []try
 }
 
 // run is one examination.
@@ -77,17 +84,16 @@ type run struct {
 // Examine tries everything between this computer and the machines. What goes wrong with one machine is told in the report and does
 // not keep the others from it.
 func Examine(ctx context.Context, ms []Machine, o Options) Report {
-	r := &run{o: o, token: newToken(), host: &node{Machine: Machine{Name: HostName}, look: lookHost()}}
-	for _, m := range ms {
-		r.nodes = append(r.nodes, &node{Machine: m, stop: func() {}})
-	}
+	r := newRun(ms, o)
 	r.each(func(n *node) {
 		r.progress(n, "looks at its network")
 		n.look, n.err = look(ctx, n.Guest)
 	})
 	r.address()
 	r.each(func(n *node) { r.listen(ctx, n) })
-	r.serveHost(ctx)
+	if !o.Guests {
+		r.serveHost(ctx)
+	}
 	defer func() {
 		for _, n := range r.all() {
 			n.stop()
@@ -105,9 +111,19 @@ func Examine(ctx context.Context, ms []Machine, o Options) Report {
 		tries, err := r.dialFrom(ctx, n)
 		add(n.Name, tries, err)
 	})
-	add(HostName, r.dialHost(ctx), nil)
-	b.forwards(ctx)
+	if !o.Guests {
+		add(HostName, r.dialHost(ctx), nil)
+		b.forwards(ctx)
+	}
 	return b.report()
+}
+
+func newRun(ms []Machine, o Options) *run {
+	r := &run{o: o, token: newToken(), host: &node{Machine: Machine{Name: HostName}, look: lookHost(), stop: func() {}}}
+	for _, m := range ms {
+		r.nodes = append(r.nodes, &node{Machine: m, stop: func() {}})
+	}
+	return r
 }
 
 // all are the machines and this computer, which is the last.
@@ -202,7 +218,7 @@ func (r *run) ports(n *node) []int {
 
 // wanted are the targets of one machine as the probe reads them.
 func (r *run) wanted(from *node) []string {
-	var out []string
+	out := targetArgs(from.To)
 	for _, n := range r.all() {
 		if n == from || n.err != nil {
 			continue

@@ -166,7 +166,7 @@ func TestNothingToProbeWith(t *testing.T) {
 func TestParseLook(t *testing.T) {
 	l := parseLook("address lo 127.0.0.1/8\naddress eth0 10.0.2.15/24\naddress eth1 192.168.56.12/24\naddress x nonsense\n" +
 		"listen tcp 0100007F:6989\nlisten tcp6 00000000000000000000000000000000:0016\nlisten tcp6 0000000000000000FFFF00000C38A8C0:1F90\n" +
-		"listen udp 00000000:0035\nlisten tcp zz:1\nlisten tcp 01:1\nfirewall firewalld\nfirewall nftables\nssh 2222\nssh 99999\n")
+		"listen udp 00000000:0035\nlisten tcp zz:1\nlisten tcp 01:1\nfirewall no\x1bname\nfirewall firewalld\nfirewall nftables\nssh 2222\nssh 99999\n")
 	got := fmt.Sprintln(l.Addresses, l.Listeners, l.Firewall, l.SSHPort)
 	want := "[{eth0 10.0.2.15/24} {eth1 192.168.56.12/24}] [{tcp 127.0.0.1 27017} {tcp :: 22} {tcp 192.168.56.12 8080} {udp 0.0.0.0 53}] firewalld 2222\n"
 	if got != want {
@@ -177,8 +177,14 @@ func TestParseLook(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("tcp 1.2.3.4 5 open 0.1 token\nudp 1.2.3.4 5 100 99 0 1 0.1 0.2 0.3 -\nend\n")
 	f.Add("listen tcp6 0000:1\naddress a ::1/200\n")
+	f.Add("name/kafka1/9092/10.0.0.1\nname/kafka1/9092/::1%x\nname/a/0/2\n")
 	f.Fuzz(func(t *testing.T, out string) {
 		parseLook(out)
+		for host, n := range parseNames(out) {
+			if !nameForm.MatchString(host) || len(n.addrs) > maxAddresses {
+				t.Errorf("%q %+v", host, n)
+			}
+		}
 		tries, _ := parseTries(out)
 		for _, x := range tries {
 			if lost := x.udp.Lost(); lost < 0 || lost > 1 || x.port < 0 || x.port > 65535 {

@@ -20,6 +20,8 @@ type Report struct {
 	Paths         []Path          `json:"paths"`
 	Ports         []Port          `json:"ports"`
 	Forwards      []ForwardReport `json:"forwards"`
+	// Destinations are those that were given, from each machine.
+	Destinations []Reached `json:"destinations,omitempty"`
 }
 
 // MachineReport is one machine of a report.
@@ -73,6 +75,7 @@ func (b *builder) report() Report {
 			}
 		}
 	}
+	r.Destinations = b.destinations()
 	return r
 }
 
@@ -204,13 +207,15 @@ func (n *node) nat() (netip.Addr, bool) {
 func (r Report) Failed() bool {
 	return slices.ContainsFunc(r.Paths, func(p Path) bool { return p.Verdict.Failed() }) ||
 		slices.ContainsFunc(r.Ports, func(p Port) bool { return p.Status.Failed() }) ||
-		slices.ContainsFunc(r.Forwards, func(f ForwardReport) bool { return f.Status.Failed() })
+		slices.ContainsFunc(r.Forwards, func(f ForwardReport) bool { return f.Status.Failed() }) ||
+		slices.ContainsFunc(r.Destinations, func(d Reached) bool { return d.Status.Failed() })
 }
 
 // Unknown says whether a machine or a way could not be tried.
 func (r Report) Unknown() bool {
 	return slices.ContainsFunc(r.Machines, func(m MachineReport) bool { return m.Problem != "" }) ||
-		slices.ContainsFunc(r.Paths, func(p Path) bool { return p.Verdict == NotTried })
+		slices.ContainsFunc(r.Paths, func(p Path) bool { return p.Verdict == NotTried }) ||
+		slices.ContainsFunc(r.Destinations, func(d Reached) bool { return d.Status == NotTried })
 }
 
 // Between is the best way from one machine to another; ok is false if none was looked for.
