@@ -194,8 +194,8 @@ func (p *logPlan) otherConfig() Resource {
 func (p *logPlan) unit() Resource {
 	start := "ExecStart=" + fluentProgram + " -c " + fluentFile
 	if p.agent == agentRsyslog {
-		start = fmt.Sprintf("ExecStartPre=%[1]s start %[2]s %[3]d %[4]s\nExecStart=%[5]s -n -f %[6]s -i %[4]s\nExecStopPost=%[1]s stop %[2]s %[7]d",
-			rewindFile, p.stateDir(), p.rewind(), logsPID, rsyslogProgram, rsyslogFile, p.bufferMax())
+		start = fmt.Sprintf("ExecStartPre=%[1]s start %[2]s %[3]d %[4]s\nExecStart=%[5]s -n -f %[6]s -i %[4]s\nExecStop=%[1]s halt %[2]s\nExecStopPost=%[1]s stop %[2]s",
+			rewindFile, p.stateDir(), p.rewind(), logsPID, rsyslogProgram, rsyslogFile)
 	}
 	text := fmt.Sprintf(`# boxdoctor provision
 [Unit]

@@ -39,7 +39,7 @@ func applets(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	busybox, err := exec.LookPath("busybox")
-	for _, name := range strings.Fields("awk cat date head ls mkdir mv rm sed sort tail tr wc") {
+	for _, name := range strings.Fields("awk cat date head ln ls mkdir mv rm sed sort tail tr wc") {
 		if err == nil {
 			err = os.Symlink(busybox, filepath.Join(dir, name))
 		}
@@ -210,24 +210,58 @@ func TestRewindOfARenamedFile(t *testing.T) {
 	})
 }
 
-// An end in order leaves the queues to rsyslog; one with a full queue does not count as such.
+// ended is an end as systemd makes it; meanwhile rsyslog removes what it has in hand, or everything.
+func (g *rewindGuest) ended(result string, rsyslog func()) {
+	g.run("LC_ALL=C", "halt", g.dir)
+	rsyslog()
+	g.run("SERVICE_RESULT="+result, "stop", g.dir)
+}
+
+// An end in order at which something was left to send: rsyslog removes the files of what it had in hand and forgets it. It is
+// sent again, and no more than that: Kafka's client had its time.
 func TestRewindAfterAnEndInOrder(t *testing.T) {
-	for _, c := range []struct {
-		result string
-		bytes  int
-		want   bool
-	}{{"success", 100, true}, {"success", 9 << 20, false}, {"signal", 100, false}, {"", 100, false}} {
+	eachShell(t, func(g *rewindGuest) {
+		g.put("running", "")
+		file := g.put("app.log", strings.Repeat("0123456789\n", 1000))
+		state := g.reads(file, 9900)
+		inHand := g.put("to-hub.00000001", record("files-0", "x", `{ "r": "1" }`))
+		g.put("to-hub.00000002", record("files-0", "x", `{ "r": "2" }`))
+		g.ended("success", func() {
+			if err := os.Remove(inHand); err != nil {
+				t.Fatal(err)
+			}
+			g.put("to-hub.00000003", record("files-0", "x", `{ "r": "3" }`))
+		})
+		g.start(4400)
+		if got, want := g.all("again-to-hub-*.log"), "{ \"r\": \"1\" }\n{ \"r\": \"2\" }\n{ \"r\": \"3\" }\n"; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		if got := g.offset(state); got != "9900" {
+			t.Errorf("read again from %s", got)
+		}
+	})
+}
+
+// Where nothing was left nothing is sent again; an end that was a kill is followed by all of it.
+func TestRewindAfterAnEmptyEndAndAKill(t *testing.T) {
+	for _, result := range []string{"success", "timeout", "signal"} {
 		g := &rewindGuest{T: t, shell: []string{"sh"}, dir: t.TempDir(), path: os.Getenv("PATH")}
 		g.put("running", "")
-		g.put("to-hub.00000001", strings.Repeat("x", c.bytes))
-		g.run("SERVICE_RESULT="+c.result, "stop", g.dir, fmt.Sprint(16<<20))
-		g.start(0)
-		_, err := os.Stat(g.dir + "/to-hub.00000001")
-		if kept := err == nil; kept != c.want {
-			t.Errorf("%+v: the queue was kept: %v", c, kept)
+		file := g.put("app.log", strings.Repeat("0123456789\n", 1000))
+		state := g.reads(file, 9900)
+		part := g.put("to-hub.00000001", record("files-0", "x", `{ "r": "1" }`))
+		g.ended(result, func() { _ = os.Remove(part) })
+		g.start(4400)
+		want := "9900"
+		if result != "success" {
+			want = "5511"
 		}
-		if _, err := os.Stat(g.dir + "/running"); err != nil {
-			t.Error(err)
+		if got := g.offset(state); got != want {
+			t.Errorf("%s: the file is read again from %s, want %s", result, got, want)
+		}
+		left, _ := filepath.Glob(g.dir + "/kept*")
+		if _, err := os.Stat(g.dir + "/running"); err != nil || len(left) != 0 {
+			t.Errorf("%s: running %v, left %v", result, err, left)
 		}
 	}
 }

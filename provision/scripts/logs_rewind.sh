@@ -1,11 +1,12 @@
-# Runs around rsyslog as the log agent, in its folder $2.
-#   start DIR BACK PIDFILE  before it. After an end that was not in order (killed, power cut) 8.2302 cannot be trusted with
-#                           its own queues: it was seen to lose lines, to stand still and to crash. So what they hold is laid
-#                           into files that it reads like any other, and those go once they are read. BACK is how many
-#                           bytes of a file to read again besides, because the memory of Kafka's client held them. The
-#                           pid file goes, because rsyslog does not start when any other process has its number by now.
-#   stop DIR MAX            after it: notes whether the end was in order. MAX is the cap of a queue.
-# Records are text: a line for each property, "+NAME:TYPE:LENGTH:VALUE:", and >End.
+# Runs around rsyslog as the log agent, in its folder $2. 8.2302 cannot be trusted with its own queues: after a kill or a
+# power cut it was seen to lose lines, to stand still and to crash, and at an end in order it throws away what it has in
+# hand for a destination that does not answer. So what the queues hold is laid into files that it reads like any other,
+# and those go once they are read. Records are text: a line for each property, "+NAME:TYPE:LENGTH:VALUE:", and >End.
+#   halt DIR                before it is told to end: keeps the files of the queues, of which it removes those in hand
+#   stop DIR                after its end: notes whether the end was in order, and whether nothing was left to send
+#   start DIR BACK PIDFILE  before it. BACK is how many bytes of a file to read again after a kill, because the memory of
+#                           Kafka's client held them. The pid file goes, because rsyslog does not start when any other
+#                           process has its number by now.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -20,18 +21,21 @@ queues() {
 
 parts() { printf '%s\n' "$1".[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]; }
 
-# full tells whether a queue has hardly any room: what rsyslog has in hand when it ends finds none there and is gone.
-full() {
+if [ "$1" = halt ]; then
+	rm -rf kept && mkdir kept || exit 1
 	for q in $(queues); do
-		# shellcheck disable=SC2046,SC2012 # names of parts hold no blanks
-		[ "$(ls -ln $(parts "$q") | awk '{ n += $5 } END { print n + 0 }')" -lt $(($1 - 8388608)) ] || return 0
+		# shellcheck disable=SC2046 # names of parts hold no blanks
+		ln $(parts "$q") kept/
 	done
-	return 1
-}
+	exit 0
+fi
 
 if [ "$1" = stop ]; then
 	# systemd before 232 does not say how it ended: then no end counts as in order
-	if [ "${SERVICE_RESULT-}" = success ] && ! full "$3"; then rm -f running; fi
+	if [ "${SERVICE_RESULT-}" = success ]; then
+		: >ended
+		if [ -z "$(queues)" ]; then rm -rf running ended kept; fi
+	fi
 	exit 0
 fi
 
@@ -124,6 +128,14 @@ if [ ! -e running ]; then
 	: >running
 	exit 0
 fi
+back=$3
+if [ -e ended ]; then # the client had its time, and what it could not send is in a file of its own
+	back=0
+	for f in kept/*; do
+		if [ -e "$f" ] && [ ! -e "${f#kept/}" ]; then mv "$f" .; fi
+	done
+fi
+rm -rf ended kept
 
 now=$(date -u +%Y%m%dT%H%M%SZ)
 current >files-now
@@ -142,7 +154,7 @@ for q in $(queues); do
 done
 tab=$(printf '\t')
 while IFS=$tab read -r s at file; do
-	rewind "$s" "$at" "$file" "$3"
+	rewind "$s" "$at" "$file" "$back"
 done <files-now
 rm -f files-now read-from
 exit 0
