@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // rewindGuest is the folder of an rsyslog that was killed, and the script around it under one shell.
@@ -39,7 +40,7 @@ func applets(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	busybox, err := exec.LookPath("busybox")
-	for _, name := range strings.Fields("awk cat date head ln ls mkdir mv rm sed sort tail tr wc") {
+	for _, name := range strings.Fields("awk cat date grep head ln ls mkdir mv rm sed sleep sort tail tr wc") {
 		if err == nil {
 			err = os.Symlink(busybox, filepath.Join(dir, name))
 		}
@@ -264,4 +265,23 @@ func TestRewindAfterAnEmptyEndAndAKill(t *testing.T) {
 			t.Errorf("%s: running %v, left %v", result, err, left)
 		}
 	}
+}
+
+// Before a rotation there is a wait for what is not read yet, and none for a file that is nearly read.
+func TestRewindWaitsBeforeARotation(t *testing.T) {
+	eachShell(t, func(g *rewindGuest) {
+		near, far := g.put("near.log", strings.Repeat("x", 70000)), g.put("far.log", strings.Repeat("x", 70000))
+		g.reads(near, 60000)
+		state := g.reads(far, 100)
+		go func() {
+			time.Sleep(1500 * time.Millisecond)
+			_ = os.WriteFile(state+".new", []byte(strings.Replace(readAll(t, state), "100,", "70000,", 1)), 0o600)
+			_ = os.Rename(state+".new", state)
+		}()
+		begin := time.Now()
+		g.run("LC_ALL=C", "wait", g.dir)
+		if took := time.Since(begin); took < time.Second || took > 20*time.Second {
+			t.Errorf("it waited %s for a file that was read after 1.5 s", took)
+		}
+	})
 }

@@ -37,12 +37,15 @@ func (p *logPlan) rotation() []Resource {
 // rotateText is logrotate's configuration; empty: nothing is to be rotated.
 func (p *logPlan) rotateText() string {
 	var b strings.Builder
+	reopen, before := "", []string(nil)
+	if p.agent == agentRsyslog {
+		before = []string{"prerotate", "\t" + rewindFile + " wait " + p.stateDir(), "endscript"}
+	}
 	for _, f := range p.files {
 		if f.Retention != nil {
-			b.WriteString(rotate(f.Path, f.Retention.directives()))
+			b.WriteString(rotate(f.Path, append(f.Retention.directives(), before...)))
 		}
 	}
-	reopen := ""
 	if p.agent == agentRsyslog {
 		reopen = "systemctl kill -s HUP --kill-who=main " + logsService + ".service"
 	}

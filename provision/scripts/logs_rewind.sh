@@ -2,6 +2,8 @@
 # power cut it was seen to lose lines, to stand still and to crash, and at an end in order it throws away what it has in
 # hand for a destination that does not answer. So what the queues hold is laid into files that it reads like any other,
 # and those go once they are read. Records are text: a line for each property, "+NAME:TYPE:LENGTH:VALUE:", and >End.
+#   wait DIR                before a rotation: until it has nearly read what there is, a minute at most, because it never
+#                           reads what it has not opened when it is renamed
 #   halt DIR                before it is told to end: keeps the files of the queues, of which it removes those in hand
 #   stop DIR                after its end: notes whether the end was in order, and whether nothing was left to send
 #   start DIR BACK PIDFILE  before it. BACK is how many bytes of a file to read again after a kill, because the memory of
@@ -21,6 +23,46 @@ queues() {
 
 parts() { printf '%s\n' "$1".[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]; }
 
+# state sets file, at and inode: how far rsyslog has read which file, as it noted itself.
+state() {
+	file=$(sed -n 's/.*"filename": *"\([^"]*\)".*/\1/p' "$1" | sed 's,\\/,/,g')
+	at=$(sed -n 's/.*"curr_offs": *\([0-9][0-9]*\).*/\1/p' "$1")
+	inode=${1#imfile-state:}
+	inode=${inode%%:*}
+	[ -n "$file" ] && [ -n "$at" ]
+}
+
+size() { wc -c <"$1" | tr -d ' '; }
+
+# current lists the files that rsyslog will go on with, as STATE, AT and FILE.
+current() {
+	for s in imfile-state:*; do
+		if [ ! -e "$s" ] || ! state "$s"; then continue; fi
+		case $file in "$PWD"/again-*) continue ;; esac
+		# shellcheck disable=SC2012 # stat is not everywhere the same
+		if [ -f "$file" ] && [ "$(ls -di "$file" | awk '{print $1}')" = "$inode" ] && [ "$(size "$file")" -ge "$at" ]; then
+			printf '%s\t%s\t%s\n' "$s" "$at" "$file"
+		fi
+	done
+}
+
+# behind tells whether more than 64 KiB of a file are not read yet.
+behind() {
+	current | while IFS=$tab read -r _ done_to name; do
+		if [ $(($(size "$name") - done_to)) -gt 65536 ]; then echo "$name"; fi
+	done | grep -q .
+}
+
+tab=$(printf '\t')
+if [ "$1" = wait ]; then
+	n=0
+	while [ $n -lt 60 ] && behind; do
+		sleep 1
+		n=$((n + 1))
+	done
+	exit 0
+fi
+
 if [ "$1" = halt ]; then
 	rm -rf kept && mkdir kept || exit 1
 	for q in $(queues); do
@@ -39,17 +81,6 @@ if [ "$1" = stop ]; then
 	exit 0
 fi
 
-# state sets file, at and inode: how far rsyslog has read which file, as it noted itself.
-state() {
-	file=$(sed -n 's/.*"filename": *"\([^"]*\)".*/\1/p' "$1" | sed 's,\\/,/,g')
-	at=$(sed -n 's/.*"curr_offs": *\([0-9][0-9]*\).*/\1/p' "$1")
-	inode=${1#imfile-state:}
-	inode=${inode%%:*}
-	[ -n "$file" ] && [ -n "$at" ]
-}
-
-size() { wc -c <"$1" | tr -d ' '; }
-
 # tidy removes files of an earlier start that were read to their end.
 tidy() {
 	for s in imfile-state:*; do
@@ -57,18 +88,6 @@ tidy() {
 		case $file in
 		"$PWD"/again-*) if [ ! -e "$file" ] || [ "$(size "$file")" -eq "$at" ]; then rm -f "$file" "$s"; fi ;;
 		esac
-	done
-}
-
-# current lists the files that rsyslog will go on with, as STATE, AT and FILE.
-current() {
-	for s in imfile-state:*; do
-		if [ ! -e "$s" ] || ! state "$s"; then continue; fi
-		case $file in "$PWD"/again-*) continue ;; esac
-		# shellcheck disable=SC2012 # stat is not everywhere the same
-		if [ -f "$file" ] && [ "$(ls -di "$file" | awk '{print $1}')" = "$inode" ] && [ "$(size "$file")" -ge "$at" ]; then
-			printf '%s\t%s\t%s\n' "$s" "$at" "$file"
-		fi
 	done
 }
 
@@ -152,7 +171,6 @@ for q in $(queues); do
 		echo "boxdoctor: the unfinished queue $q could not be read and was put aside into $PWD/damaged-$now"
 	fi
 done
-tab=$(printf '\t')
 while IFS=$tab read -r s at file; do
 	rewind "$s" "$at" "$file" "$back"
 done <files-now
