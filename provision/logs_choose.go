@@ -41,9 +41,7 @@ func (v *LogsSpec) planFor(at place, g facts.Guest) (*logPlan, error) {
 		p.files = v.Files
 	}
 	if a := v.Aggregator; a != nil {
-		if p.receives = applies(a.On, at.machine, groups); !p.receives {
-			p.to = []Destination{{Name: "aggregator", Reliable: &endpointSpec{Host: a.Address, Port: v.aggregatorPort(), TLS: a.TLS.withoutKey()}}}
-		}
+		p.receives = applies(a.On, at.machine, groups)
 	}
 	p.row, _ = knowledge.LogAgentsFor(sys.ID, sys.VersionID, sys.Codename)
 	switch {
@@ -52,11 +50,25 @@ func (v *LogsSpec) planFor(at place, g facts.Guest) (*logPlan, error) {
 	case !slices.Contains([]string{"apt", "dnf", "dnf5", "yum"}, sys.Manager):
 		return nil, fmt.Errorf("no package of a log agent is known for %s", cmp.Or(sys.Pretty, "this guest"))
 	}
-	p.agent, p.why, err = v.choose(p.row, at.Dir)
-	return p, errors.Join(err, p.checkLocal())
+	if p.agent, p.why, err = v.choose(p.row, at.Dir); err != nil {
+		return p, err
+	}
+	if a := v.Aggregator; a != nil && !p.receives {
+		p.to = []Destination{{Name: "aggregator", Reliable: &endpointSpec{Host: a.Address, Port: v.aggregatorPort(), TLS: a.senderTLS(p.agent)}}}
+	}
+	return p, errors.Join(p.checkLocal(), p.checkTLS())
 }
 
-// withoutKey is what a sender needs: it does not show a certificate of its own.
+// senderTLS is what a sender shows to the aggregator: with Fluent Bit nothing, with rsyslog a certificate of its own, in
+// the same place.
+func (a *aggregatorSpec) senderTLS(agent string) *tlsSpec {
+	if agent == agentFluentBit {
+		return a.TLS.withoutKey()
+	}
+	return a.TLS
+}
+
+// withoutKey is the authority alone.
 func (t *tlsSpec) withoutKey() *tlsSpec {
 	if t == nil {
 		return nil

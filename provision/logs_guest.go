@@ -63,11 +63,12 @@ func (v *LogsSpec) resources(at place, g facts.Guest) ([]Resource, error) {
 	out = append(out, p.folders()...)
 	if p.agent == agentRsyslog {
 		out = append(out, p.confinement()...)
+		out = append(out, p.refused()...)
 		out = append(out, FileResource{Path: rewindFile, Content: "#!/bin/sh\n# boxdoctor provision\n" + logsRewind, Mode: 0o755, State: Present})
 	}
 	yes := true
 	out = append(out, config, p.otherConfig(), p.unit(), ServiceResource{Name: logsService, State: Started, Enabled: &yes})
-	return append(append(out, p.rotation()...), p.health()), nil
+	return append(append(append(out, p.sweeping()...), p.rotation()...), p.health()), nil
 }
 
 // withPasswords is the spec with references to secrets replaced; the same one if there are none.
@@ -157,6 +158,9 @@ func (p *logPlan) rsyslogPackages() []string {
 func (p *logPlan) folders() []Resource {
 	out := []Resource{DirectoryResource{Path: p.bufferDir(), Mode: 0o700}, DirectoryResource{Path: p.stateDir(), Mode: 0o700}}
 	var made []string
+	if p.receives && p.agent == agentRsyslog {
+		out = append(out, DirectoryResource{Path: p.receivedDir(), Mode: 0o700})
+	}
 	for _, d := range p.to {
 		if d.File == nil {
 			continue
@@ -197,6 +201,9 @@ func (p *logPlan) unit() Resource {
 		// the shell's $SERVICE_RESULT, not systemd's; without it (before systemd 232) every end counts as not in order
 		start = fmt.Sprintf("ExecStartPre=%s %s %d %s\nExecStart=%s -n -f %s -i %s\nExecStopPost=/bin/sh -c 'if [ \"$$SERVICE_RESULT\" = success ]; then rm -f %s/running; fi'",
 			rewindFile, p.stateDir(), rewind, logsPID, rsyslogProgram, rsyslogFile, logsPID, p.stateDir())
+		if p.relpTLS() {
+			start = fmt.Sprintf("ExecStartPre=%s wait %s\n", refusedFile, p.stateDir()) + start
+		}
 	}
 	text := fmt.Sprintf(`# boxdoctor provision
 [Unit]
@@ -365,6 +372,12 @@ func (p *logPlan) appArmorRules() string {
 			rules = append(rules, d.File.Path+" rw")
 		}
 	}
+	for _, file := range p.tlsFiles() {
+		rules = append(rules, file+" r")
+	}
+	if p.relpTLS() {
+		rules = append(rules, refusedFile+" Ux")
+	}
 	return "# boxdoctor provision\n" + strings.Join(uniq(rules), ",\n") + ",\n"
 }
 
@@ -372,7 +385,7 @@ func (p *logPlan) appArmorRules() string {
 func (p *logPlan) local(files []action.Upload) localPackages {
 	out := localPackages{role: p.agent, names: []string{p.agent}, files: fitting(files, p.system.Manager)}
 	if p.agent == agentRsyslog {
-		out.names = slices.DeleteFunc(p.rsyslogPackages(), func(name string) bool { return !offers(files, name) })
+		out.names = p.rsyslogPackages()
 	}
 	return out
 }

@@ -57,7 +57,7 @@ func (p *logPlan) rsyslog() (string, error) {
 	t.WriteString("# boxdoctor provision: changes are overwritten\n")
 	// twice the line: a record has the line's fields and their keys
 	t.object("", "global", param{key: "workDirectory", value: quoted(p.stateDir())}, param{key: "maxMessageSize", value: number64(2*p.maxLine() + 4096)},
-		param{key: "net.enableDNS", value: `"off"`, since: "8.24.0"})
+		param{key: "net.enableDNS", value: `"off"`, since: "8.24.0"}, param{key: "processInternalMessages", value: p.ownMessages()})
 	p.streamCertificates(t)
 	p.rsyslogModules(t)
 	// the destinations have threads of their own, and 8.2302 was seen to spoil a record when several of them turned the
@@ -68,27 +68,24 @@ func (p *logPlan) rsyslog() (string, error) {
 		`template(name="line" type="list") { property(name="$.record") constant(value="\n") }` + "\n" +
 		`template(name="relp" type="list") { constant(value="<13>1 ") property(name="timegenerated" dateFormat="rfc3339") constant(value=" ` + p.machine +
 		` boxdoctor - - - ") property(name="$.record") }` + "\n" +
-		`template(name="utc" type="list") { property(name="timegenerated" dateFormat="rfc3339" date.inUTC="on") }` + "\n" +
-		`template(name="received" type="list") { property(name="msg") }` + "\n" +
-		`template(name="received-line" type="list") { property(name="msg") constant(value="\n") }` + "\n")
+		`template(name="utc" type="list") { property(name="timegenerated" dateFormat="rfc3339" date.inUTC="on") }` + "\n")
 	p.rsyslogInputs(t)
 	if p.receives {
-		t.object("", "input", append([]param{{key: "type", value: `"imrelp"`}, {key: "port", value: fmt.Sprintf(`"%d"`, p.aggregatorPort())},
-			{key: "maxDataSize", value: number64(2*p.maxLine() + 8192)}, {key: "ruleset", value: `"received"`}}, p.Aggregator.TLS.listen()...)...)
+		p.hubInputs(t)
 	}
 	if len(p.files) > 0 {
 		t.WriteString("\n" + p.linesRuleset())
-		t.WriteString("\nruleset(name=\"send\") {\n")
-		p.actions(t, "")
-		t.WriteString("}\n")
 	}
 	if p.receives {
-		t.WriteString("\nruleset(name=\"received\" queue.type=\"Direct\") {\n")
-		p.actions(t, "received-")
+		p.hubRulesets(t)
+	} else {
+		t.WriteString("\nruleset(name=\"send\") {\n")
+		p.actions(t)
 		t.WriteString("}\n")
 	}
 	t.WriteString("\n# what this instance says of itself\n")
 	t.object("", "action", param{key: "type", value: `"omfile"`}, param{key: "file", value: quoted(p.ownLog())})
+	p.refusedRule(t)
 	return t.String(), nil
 }
 
@@ -112,6 +109,9 @@ func (p *logPlan) rsyslogModules(t *rsyslogText) {
 		param{key: "log.syslog", value: `"off"`}, param{key: "log.file", value: quoted(p.statsFile())})
 	if p.receives {
 		load("imrelp")
+	}
+	if p.relpTLS() {
+		load("omprog")
 	}
 	for _, m := range p.outputModules() {
 		load(m)
@@ -164,34 +164,38 @@ func (p *logPlan) linesRuleset() string {
 }
 
 // actions are the destinations: files first, because their records have no time of collection.
-func (p *logPlan) actions(t *rsyslogText, prefix string) {
-	to := slices.Clone(p.to)
-	slices.SortStableFunc(to, func(a, b Destination) int { return boolInt(b.File != nil) - boolInt(a.File != nil) })
-	stamped := prefix != ""
-	for _, d := range to {
+func (p *logPlan) actions(t *rsyslogText) {
+	stamped := false
+	for _, d := range p.filesFirst() {
 		if d.File == nil && !stamped {
-			t.WriteString("\tset $!collected = exec_template(\"utc\");\n\tset $.record = exec_template(\"tree\");\n")
+			t.WriteString(stamp)
 			stamped = true
 		}
-		t.object("\t", "action", append(append(d.rsyslog(p), param{key: "template", value: quoted(d.template(prefix != ""))}), p.queue(prefix+d.id(), d)...)...)
+		p.action(t, d, d.template("tree-line"))
 	}
 }
 
-// template is the form in which rsyslog sends a record to the destination; what an aggregator received goes on as it is.
-func (d Destination) template(received bool) string {
-	lines := d.File != nil || d.TCP != nil
+// stamp notes when a line was collected, and makes its record.
+const stamp = "\tset $!collected = exec_template(\"utc\");\n\tset $.record = exec_template(\"tree\");\n"
+
+func (p *logPlan) filesFirst() []Destination {
+	to := slices.Clone(p.to)
+	slices.SortStableFunc(to, func(a, b Destination) int { return boolInt(b.File != nil) - boolInt(a.File != nil) })
+	return to
+}
+
+func (p *logPlan) action(t *rsyslogText, d Destination, template string) {
+	t.object("\t", "action", append(append(d.rsyslog(p), param{key: "template", value: quoted(template)}), p.queue(d.id(), d)...)...)
+}
+
+// template is the form in which rsyslog sends a record to the destination; file is that of files.
+func (d Destination) template(file string) string {
 	switch {
-	case d.Reliable != nil && received:
-		return "RSYSLOG_SyslogProtocol23Format"
 	case d.Reliable != nil:
 		return "relp"
-	case received && lines:
-		return "received-line"
-	case received:
-		return "received"
 	case d.File != nil:
-		return "tree-line"
-	case lines:
+		return file
+	case d.TCP != nil:
 		return "line"
 	}
 	return "record"
@@ -248,55 +252,6 @@ func (d Destination) rsyslog(p *logPlan) []param {
 
 func endpoint(kind, host string, port int) []param {
 	return []param{{key: "type", value: quoted(kind)}, {key: "target", value: quoted(host)}, {key: "port", value: fmt.Sprintf(`"%d"`, port)}}
-}
-
-// relp is TLS of RELP: the other end must have a certificate of its name.
-func (t *tlsSpec) relp(host string) []param {
-	if t == nil {
-		return nil
-	}
-	out := []param{{key: "tls", value: `"on"`}, {key: "tls.caCert", value: quoted(t.CA)}, {key: "tls.authMode", value: `"name"`},
-		{key: "tls.permittedPeer", value: "[" + quoted(host) + "]"}}
-	if t.Cert != "" {
-		out = append(out, param{key: "tls.myCert", value: quoted(t.Cert)}, param{key: "tls.myPrivKey", value: quoted(t.Key)})
-	}
-	return out
-}
-
-// streamCertificates are those of plain TCP with TLS. Before 8.2108 all of it shares the first ones.
-func (p *logPlan) streamCertificates(t *rsyslogText) {
-	for _, d := range p.to {
-		if d.TCP == nil || d.TCP.TLS == nil {
-			continue
-		}
-		params := []param{{key: "defaultNetstreamDriverCAFile", value: quoted(d.TCP.TLS.CA)}}
-		if d.TCP.TLS.Cert != "" {
-			params = append(params, param{key: "defaultNetstreamDriverCertFile", value: quoted(d.TCP.TLS.Cert)}, param{key: "defaultNetstreamDriverKeyFile", value: quoted(d.TCP.TLS.Key)})
-		}
-		t.object("", "global", params...)
-		return
-	}
-}
-
-// listen is TLS of the aggregator: it shows a certificate and wants none.
-func (t *tlsSpec) listen() []param {
-	if t == nil {
-		return nil
-	}
-	return []param{{key: "tls", value: `"on"`}, {key: "tls.caCert", value: quoted(t.CA)}, {key: "tls.myCert", value: quoted(t.Cert)}, {key: "tls.myPrivKey", value: quoted(t.Key)}}
-}
-
-// stream is TLS of plain TCP.
-func (t *tlsSpec) stream(host string) []param {
-	if t == nil {
-		return nil
-	}
-	out := []param{{key: "StreamDriver", value: `"gtls"`}, {key: "StreamDriverMode", value: `"1"`}, {key: "StreamDriverAuthMode", value: `"x509/name"`},
-		{key: "StreamDriverPermittedPeers", value: quoted(host)}, {key: "StreamDriver.CAFile", value: quoted(t.CA), since: "8.2108.0"}}
-	if t.Cert != "" {
-		out = append(out, param{key: "StreamDriver.CertFile", value: quoted(t.Cert), since: "8.2108.0"}, param{key: "StreamDriver.KeyFile", value: quoted(t.Key), since: "8.2108.0"})
-	}
-	return out
 }
 
 // rsyslog keeps what the broker refuses, over a restart as well; librdkafka's partitioner chooses the partition.
