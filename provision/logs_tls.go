@@ -76,9 +76,10 @@ func (p *logPlan) relpTLS() bool {
 	return p.agent == agentRsyslog && slices.ContainsFunc(p.to, func(d Destination) bool { return d.Reliable != nil && d.Reliable.TLS != nil })
 }
 
-// ownMessages lets rsyslog's rules see what it says of itself, which its journal has in any case.
+// ownMessages lets rsyslog's rules see what it says of itself: what a Kafka client says of a certificate stands in its own
+// log then, which the journal does not have.
 func (p *logPlan) ownMessages() string {
-	if p.relpTLS() {
+	if len(p.tlsFiles()) > 0 {
 		return `"on"`
 	}
 	return ""
