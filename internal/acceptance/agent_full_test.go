@@ -46,7 +46,7 @@ func TestLogAgentFailures(t *testing.T) {
 	run("agent killed three times", full, func() {
 		for range 3 {
 			time.Sleep(3 * time.Second)
-			g.sh("systemctl kill -s KILL boxdoctor-logs")
+			g.sh("systemctl kill -s KILL --kill-who=main boxdoctor-logs")
 		}
 	})
 	run("receivers down 60 s", full, func() {

@@ -467,7 +467,7 @@ func TestLogAgent(t *testing.T) {
 	killed := batch{100000, 20000, 4000}
 	done := killed.write(t, g)
 	time.Sleep(2 * time.Second)
-	g.sh("systemctl kill -s KILL boxdoctor-logs")
+	g.sh("systemctl kill -s KILL --kill-who=main boxdoctor-logs")
 	time.Sleep(time.Second)
 	r.down()
 	time.Sleep(8 * time.Second)
