@@ -64,7 +64,7 @@ acceptance-full: SHORT =
 acceptance-full: acceptance acceptance-host vm-packages
 	internal/acceptance/vm/vm.sh image founding current stock
 	go test -tags acceptance_vm -count=1 -v -timeout 150m ./internal/acceptance
-	go test -tags 'acceptance acceptance_full' -count=1 -run TestLogAgentFailures -v -timeout 60m ./internal/acceptance
+	go test -tags 'acceptance acceptance_full' -count=1 -run TestLogAgentFailures -v -timeout 75m ./internal/acceptance
 
 bench-provision:
 	internal/acceptance/bench/provision.sh 3 3

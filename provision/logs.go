@@ -384,7 +384,7 @@ func (v *LogsSpec) checkAggregator() error {
 	case a.Port != 0 && checkPort("", a.Port) != nil:
 		return checkPort("aggregator: port", a.Port)
 	case a.TLS != nil && a.TLS.Cert == "":
-		return errors.New("aggregator: tls: a certificate and its key are wanted, which must lie on every machine that `on` names")
+		return errors.New("aggregator: tls: a certificate and its key are wanted, which must lie on every machine that `on` names; with rsyslog on those that send as well, each its own")
 	}
 	return a.TLS.validate()
 }

@@ -40,7 +40,6 @@ func (v *LogsSpec) planFor(at place, g facts.Guest) (*logPlan, error) {
 	if applies(v.On, at.machine, groups) {
 		p.files = v.Files
 	}
-	p.to, p.receives = v.destinations(at)
 	p.row, _ = knowledge.LogAgentsFor(sys.ID, sys.VersionID, sys.Codename)
 	switch {
 	case sys.Init != "" && sys.Init != "systemd" && p.row.Rsyslog.Why == "":
@@ -48,20 +47,32 @@ func (v *LogsSpec) planFor(at place, g facts.Guest) (*logPlan, error) {
 	case !slices.Contains([]string{"apt", "dnf", "dnf5", "yum"}, sys.Manager):
 		return nil, fmt.Errorf("no package of a log agent is known for %s", cmp.Or(sys.Pretty, "this guest"))
 	}
-	p.agent, p.why, err = v.choose(p.row, at.Dir)
-	return p, errors.Join(err, p.checkLocal())
+	if p.agent, p.why, err = v.choose(p.row, at.Dir); err != nil {
+		return p, err
+	}
+	p.to, p.receives = v.destinations(at, p.agent)
+	return p, errors.Join(p.checkLocal(), p.checkTLS())
 }
 
-// destinations are where a machine sends to, and whether it is the aggregator.
-func (v *LogsSpec) destinations(at place) (to []Destination, receives bool) {
+// destinations are where a machine sends to by an agent, and whether it is the aggregator.
+func (v *LogsSpec) destinations(at place, agent string) (to []Destination, receives bool) {
 	a := v.Aggregator
 	if a == nil || applies(a.On, at.machine, at.config.Machines[at.machine].Groups) {
 		return v.Destinations, a != nil
 	}
-	return []Destination{{Name: aggregatorName, Reliable: &endpointSpec{Host: a.Address, Port: v.aggregatorPort(), TLS: a.TLS.withoutKey()}}}, false
+	return []Destination{{Name: aggregatorName, Reliable: &endpointSpec{Host: a.Address, Port: v.aggregatorPort(), TLS: a.senderTLS(agent)}}}, false
 }
 
-// withoutKey is what a sender needs: it does not show a certificate of its own.
+// senderTLS is what a sender shows to the aggregator: with Fluent Bit nothing, with rsyslog a certificate of its own, in
+// the same place.
+func (a *aggregatorSpec) senderTLS(agent string) *tlsSpec {
+	if agent == agentFluentBit {
+		return a.TLS.withoutKey()
+	}
+	return a.TLS
+}
+
+// withoutKey is the authority alone.
 func (t *tlsSpec) withoutKey() *tlsSpec {
 	if t == nil {
 		return nil

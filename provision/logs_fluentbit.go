@@ -182,7 +182,8 @@ func (k *kafkaSpec) client() []property {
 	protocol := "plaintext"
 	if t := k.TLS; t != nil {
 		protocol = "ssl"
-		out = append(out, property{"ssl.ca.location", t.CA})
+		// said, because before 2.0 the name was not looked at unless it was
+		out = append(out, property{"ssl.ca.location", t.CA}, property{"ssl.endpoint.identification.algorithm", "https"})
 		if t.Cert != "" {
 			out = append(out, property{"ssl.certificate.location", t.Cert}, property{"ssl.key.location", t.Key})
 		}

@@ -63,6 +63,7 @@ func (v *LogsSpec) resources(at place, g facts.Guest) ([]Resource, error) {
 	out = append(out, p.folders()...)
 	if p.agent == agentRsyslog {
 		out = append(out, p.confinement()...)
+		out = append(out, p.refused()...)
 		out = append(out, FileResource{Path: rewindFile, Content: "#!/bin/sh\n# boxdoctor provision\n" + logsRewind, Mode: 0o755, State: Present})
 	}
 	yes := true
@@ -196,6 +197,9 @@ func (p *logPlan) unit() Resource {
 	if p.agent == agentRsyslog {
 		start = fmt.Sprintf("ExecStartPre=%[1]s start %[2]s %[3]d %[4]s\nExecStart=%[5]s -n -f %[6]s -i %[4]s\nExecStop=%[1]s halt %[2]s\nExecStopPost=%[1]s stop %[2]s",
 			rewindFile, p.stateDir(), p.rewind(), logsPID, rsyslogProgram, rsyslogFile)
+		if p.relpTLS() {
+			start = strings.Replace(start, "\nExecStart=", fmt.Sprintf("\nExecStartPre=%s wait %s\nExecStart=", refusedFile, p.stateDir()), 1)
+		}
 	}
 	text := fmt.Sprintf(`# boxdoctor provision
 [Unit]
@@ -364,6 +368,12 @@ func (p *logPlan) appArmorRules() string {
 			rules = append(rules, d.File.Path+" rw")
 		}
 	}
+	for _, file := range p.tlsFiles() {
+		rules = append(rules, file+" r")
+	}
+	if p.relpTLS() {
+		rules = append(rules, refusedFile+" Ux")
+	}
 	return "# boxdoctor provision\n" + strings.Join(uniq(rules), ",\n") + ",\n"
 }
 
@@ -371,7 +381,7 @@ func (p *logPlan) appArmorRules() string {
 func (p *logPlan) local(files []action.Upload) localPackages {
 	out := localPackages{role: p.agent, names: []string{p.agent}, files: fitting(files, p.system.Manager)}
 	if p.agent == agentRsyslog {
-		out.names = slices.DeleteFunc(p.rsyslogPackages(), func(name string) bool { return !offers(files, name) })
+		out.names = p.rsyslogPackages()
 	}
 	if p.rotateText() != "" && offers(files, rotatePackage) {
 		out.names = append(out.names, rotatePackage)

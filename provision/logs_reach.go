@@ -115,7 +115,7 @@ func (l *logsReach) sends(machine string) []sentTo {
 	if !applies(l.where(), machine, at.config.Machines[machine].Groups) {
 		return nil
 	}
-	to, _ := l.destinations(at)
+	to, _ := l.destinations(at, "") // what the agent shows of itself does not matter here
 	var out []sentTo
 	for _, d := range to {
 		out = append(out, d.ends()...)

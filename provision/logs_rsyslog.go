@@ -73,7 +73,8 @@ func (p *logPlan) rsyslog() (string, error) {
 	t.WriteString("# boxdoctor provision: changes are overwritten\n")
 	// twice the line: a record has the line's fields and their keys
 	t.object("", "global", param{key: "workDirectory", value: quoted(p.stateDir())}, param{key: "localHostname", value: quoted(p.machine)},
-		param{key: "maxMessageSize", value: number64(2*p.maxLine() + 4096)}, param{key: "net.enableDNS", value: `"off"`, since: "8.24.0"})
+		param{key: "maxMessageSize", value: number64(2*p.maxLine() + 4096)}, param{key: "net.enableDNS", value: `"off"`, since: "8.24.0"},
+		param{key: "processInternalMessages", value: p.ownMessages()})
 	p.streamCertificates(t)
 	p.rsyslogModules(t)
 	t.WriteString(rsyslogTemplates)
@@ -85,17 +86,18 @@ func (p *logPlan) rsyslog() (string, error) {
 	p.againRuleset(t)
 	if len(p.files) > 0 {
 		t.WriteString("\n" + p.linesRulesets())
-		p.send(t, "send", "tree-line")
+		p.send(t, "send")
 		p.rawRuleset(t)
 	}
 	if p.receives {
 		t.WriteString("\n")
 		t.ruleset("received", direct)
 		t.WriteString("\tset $!r = $msg;\n\tcall send-received\n}\n")
-		p.send(t, "send-received", "line")
+		p.send(t, "send-received")
 	}
 	t.WriteString("\n# what this instance says of itself\n")
 	t.object("", "action", param{key: "type", value: `"omfile"`}, param{key: "file", value: quoted(p.ownLog())})
+	p.refusedRule(t)
 	return t.String(), nil
 }
 
@@ -106,6 +108,7 @@ const rsyslogTemplates = `template(name="tree" type="list") { property(name="$!a
 template(name="tree-line" type="list") { property(name="$!all-json") constant(value="\n") }
 template(name="record" type="list") { property(name="$!r") }
 template(name="line" type="list") { property(name="$!r") constant(value="\n") }
+template(name="plain" type="list") { property(name="$.plain") constant(value="\n") }
 template(name="relp" type="list") { constant(value="<13>1 ") property(name="timegenerated" dateFormat="rfc3339") constant(value=" ") property(name="hostname") constant(value=" boxdoctor - - - ") property(name="$!r") }
 template(name="utc" type="list") { property(name="timegenerated" dateFormat="rfc3339" date.inUTC="on") }
 `
@@ -215,15 +218,15 @@ func (p *logPlan) linesRulesets() string {
 
 // send gives a record to all destinations. Files come first, because their records have no time of collection; then
 // nothing of the message is left but the record as text, so that it is small in the queues.
-func (p *logPlan) send(t *rsyslogText, name, file string) {
+func (p *logPlan) send(t *rsyslogText, name string) {
 	t.WriteString("\n")
 	t.ruleset(name, direct)
 	action := func(d Destination, template string) {
 		t.object("\t", "action", append(d.rsyslog(p), param{key: "template", value: quoted(template)}, param{key: "name", value: quoted(name + "-" + d.id())})...)
 	}
 	for _, d := range p.to {
-		if d.File != nil {
-			action(d, file)
+		if d.File != nil && !p.queues(d) {
+			action(d, "tree-line")
 		}
 	}
 	if name == "send" {
@@ -231,7 +234,7 @@ func (p *logPlan) send(t *rsyslogText, name, file string) {
 	}
 	for _, d := range p.to {
 		switch {
-		case d.queued():
+		case p.queues(d):
 			t.WriteString("\tcall " + d.queueName() + "\n")
 		case d.File == nil:
 			action(d, "record")
@@ -244,10 +247,13 @@ func (p *logPlan) send(t *rsyslogText, name, file string) {
 // a worker of an action's queue lays what it could not send back into its own queue, and stands still for ever when that
 // is full (seen in 8.2302); a ruleset's tries again where it is.
 func (p *logPlan) destination(t *rsyslogText, d Destination) {
-	if !d.queued() {
+	if !p.queues(d) {
 		return
 	}
 	t.ruleset(d.queueName(), p.queue(d.queueName(), !p.drops())...)
+	if d.File != nil {
+		t.WriteString(withoutTime)
+	}
 	t.object("\t", "action", append(d.rsyslog(p), param{key: "template", value: quoted(d.template())}, param{key: "name", value: quoted(d.id())},
 		param{key: "action.resumeRetryCount", value: `"-1"`}, param{key: "action.resumeInterval", value: `"2"`}, param{key: "action.resumeIntervalMax", value: `"30"`, since: "8.2006.0"})...)
 	t.WriteString("}\n")
@@ -266,13 +272,18 @@ func (p *logPlan) againRuleset(t *rsyslogText) {
 	t.WriteString("}\n")
 }
 
-// queued tells whether a destination has a queue. Files and UDP need none: the one takes all there is, the other waits
-// for nobody.
-func (d Destination) queued() bool { return d.File == nil && d.UDP == nil }
+// queues tells whether a destination has a queue. UDP needs none: it waits for nobody. A file takes all there is; the
+// aggregator has two that write to it, its own lines and those of others, and they would write into each other's.
+func (p *logPlan) queues(d Destination) bool { return d.UDP == nil && (d.File == nil || p.receives) }
 
 func (p *logPlan) queued() []Destination {
-	return slices.DeleteFunc(slices.Clone(p.to), func(d Destination) bool { return !d.queued() })
+	return slices.DeleteFunc(slices.Clone(p.to), func(d Destination) bool { return !p.queues(d) })
 }
+
+// withoutTime takes the time of collection, the last key, from a record for a file.
+const withoutTime = `	set $.plain = re_extract($!r, '^(.*), "collected": "[^"]*" }$', 0, 1, "");
+	if $.plain == "" then { set $.plain = $!r; } else { set $.plain = $.plain & " }"; }
+`
 
 // rawQueue holds lines that were read, queueName a destination's records; files of the buffer go by these names.
 // againRules is for what rewind.sh took from such files.
@@ -290,6 +301,8 @@ func (d Destination) template() string {
 		return "relp"
 	case d.TCP != nil:
 		return "line"
+	case d.File != nil:
+		return "plain"
 	}
 	return "record"
 }
@@ -309,9 +322,10 @@ func (p *logPlan) queue(name string, wait bool) []param {
 		{key: "queue.saveOnShutdown", value: `"on"`}, {key: "queue.dequeueBatchSize", value: `"1024"`}, {key: "queue.timeoutEnqueue", value: quoted(enqueue)}}
 }
 
-// rewind is how many bytes of a file are read again after a kill: the memory of Kafka's client may have held them.
+// rewind is how many bytes of a file are read again after a kill: the memory of Kafka's client may have held them, or
+// RELP thrown them away before it was killed for that (logs_refused.sh).
 func (p *logPlan) rewind() int64 {
-	if slices.ContainsFunc(p.to, func(d Destination) bool { return d.Kafka != nil }) {
+	if p.relpTLS() || slices.ContainsFunc(p.to, func(d Destination) bool { return d.Kafka != nil }) {
 		return clientMemory
 	}
 	return 0
@@ -334,55 +348,6 @@ func (d Destination) rsyslog(p *logPlan) []param {
 
 func endpoint(kind, host string, port int) []param {
 	return []param{{key: "type", value: quoted(kind)}, {key: "target", value: quoted(host)}, {key: "port", value: fmt.Sprintf(`"%d"`, port)}}
-}
-
-// relp is TLS of RELP: the other end must have a certificate of its name.
-func (t *tlsSpec) relp(host string) []param {
-	if t == nil {
-		return nil
-	}
-	out := []param{{key: "tls", value: `"on"`}, {key: "tls.caCert", value: quoted(t.CA)}, {key: "tls.authMode", value: `"name"`},
-		{key: "tls.permittedPeer", value: "[" + quoted(host) + "]"}}
-	if t.Cert != "" {
-		out = append(out, param{key: "tls.myCert", value: quoted(t.Cert)}, param{key: "tls.myPrivKey", value: quoted(t.Key)})
-	}
-	return out
-}
-
-// streamCertificates are those of plain TCP with TLS. Before 8.2108 all of it shares the first ones.
-func (p *logPlan) streamCertificates(t *rsyslogText) {
-	for _, d := range p.to {
-		if d.TCP == nil || d.TCP.TLS == nil {
-			continue
-		}
-		params := []param{{key: "defaultNetstreamDriverCAFile", value: quoted(d.TCP.TLS.CA)}}
-		if d.TCP.TLS.Cert != "" {
-			params = append(params, param{key: "defaultNetstreamDriverCertFile", value: quoted(d.TCP.TLS.Cert)}, param{key: "defaultNetstreamDriverKeyFile", value: quoted(d.TCP.TLS.Key)})
-		}
-		t.object("", "global", params...)
-		return
-	}
-}
-
-// listen is TLS of the aggregator: it shows a certificate and wants none.
-func (t *tlsSpec) listen() []param {
-	if t == nil {
-		return nil
-	}
-	return []param{{key: "tls", value: `"on"`}, {key: "tls.caCert", value: quoted(t.CA)}, {key: "tls.myCert", value: quoted(t.Cert)}, {key: "tls.myPrivKey", value: quoted(t.Key)}}
-}
-
-// stream is TLS of plain TCP.
-func (t *tlsSpec) stream(host string) []param {
-	if t == nil {
-		return nil
-	}
-	out := []param{{key: "StreamDriver", value: `"gtls"`}, {key: "StreamDriverMode", value: `"1"`}, {key: "StreamDriverAuthMode", value: `"x509/name"`},
-		{key: "StreamDriverPermittedPeers", value: quoted(host)}, {key: "StreamDriver.CAFile", value: quoted(t.CA), since: "8.2108.0"}}
-	if t.Cert != "" {
-		out = append(out, param{key: "StreamDriver.CertFile", value: quoted(t.Cert), since: "8.2108.0"}, param{key: "StreamDriver.KeyFile", value: quoted(t.Key), since: "8.2108.0"})
-	}
-	return out
 }
 
 // rsyslog keeps what the broker refuses, over a restart as well; librdkafka's partitioner chooses the partition.

@@ -72,7 +72,11 @@ func TestLogsFiles(t *testing.T) {
 		"rsyslog-debian":    {bookworm, "rsyslog", ""},
 		"rsyslog-centos7":   {centos7, "auto", ""},
 	} {
-		rs, err := on(t, strings.Replace(everywhere, "logs:\n  files", "logs:\n  agent: "+c.agent+"\n  files", 1), c.sys, known(c.repo))
+		spec := strings.Replace(everywhere, "logs:\n  files", "logs:\n  agent: "+c.agent+"\n  files", 1)
+		if c.sys.ID == "centos" { // its Kafka client does not look at names
+			spec = strings.Replace(spec, ", mechanism: SCRAM-SHA-512, tls: {ca: /etc/ssl/ca.pem}", ", mechanism: SCRAM-SHA-512", 1)
+		}
+		rs, err := on(t, spec, c.sys, known(c.repo))
 		if err != nil {
 			t.Fatal(err)
 		}

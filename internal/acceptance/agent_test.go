@@ -526,7 +526,7 @@ func refusedConfiguration(t *testing.T, g *guest, file string) {
 	t.Helper()
 	const look = "sha256sum /etc/boxdoctor/logs/rsyslog.conf; systemctl show -p MainPID boxdoctor-logs"
 	before, good := g.sh(look), readText(t, file)
-	bad := strings.Replace(good, "port: 20514", "port: 20514, tls: {ca: /nowhere.pem}", 1)
+	bad := strings.Replace(good, "port: 20514", "port: 20514, tls: {ca: /nowhere.pem, cert: /nowhere.pem, key: /nowhere.pem}", 1)
 	if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@
 #   halt DIR                before it is told to end: keeps the files of the queues, of which it removes those in hand
 #   stop DIR                after its end: notes whether the end was in order, and whether nothing was left to send
 #   start DIR BACK PIDFILE  before it. BACK is how many bytes of a file to read again after a kill, because the memory of
-#                           Kafka's client held them. The pid file goes, because rsyslog does not start when any other
+#                           Kafka's client held them, or RELP has thrown them away (logs_refused.sh). The pid file goes, because rsyslog does not start when any other
 #                           process has its number by now.
 set -u
 LC_ALL=C
@@ -81,21 +81,34 @@ if [ "$1" = stop ]; then
 	exit 0
 fi
 
-# tidy removes files of an earlier start that were read to their end.
+# tidy removes files of an earlier start that were read to their end; what is in them for RELP after a refusal is read
+# once more.
 tidy() {
 	for s in imfile-state:*; do
 		if [ ! -e "$s" ] || ! state "$s"; then continue; fi
+		q=${file#"$PWD/again-"}
+		if [ "$q" != "$file" ] && refused "${q%-*-*}"; then
+			rm -f "$s"
+			continue
+		fi
 		case $file in
 		"$PWD"/again-*) if [ ! -e "$file" ] || [ "$(size "$file")" -eq "$at" ]; then rm -f "$file" "$s"; fi ;;
 		esac
 	done
 }
 
-# again QUEUE prints what the queue of a destination holds: its records as JSON.
+# refused tells whether RELP has thrown away records of a queue.
+refused() { [ -e refused ] && grep -qx -e "$1" refused; }
+
+# again QUEUE prints what the queue of a destination holds: its records as JSON. After a refusal those that came from files
+# of an earlier start are left out (their tag is the queue), because these are read once more.
 again() {
+	skip=-
+	if refused "$1"; then skip=$1; fi
 	# shellcheck disable=SC2046 # names of parts hold no blanks
-	awk '/^\+json:1:[0-9]+:/ { sub(/^\+json:1:[0-9]+:/, ""); sub(/:$/, ""); json = $0 }
-		/^>End/ { if (json != "") print json; json = "" }' $(parts "$1")
+	awk -v skip="$skip" '/^\+pszTAG:1:[0-9]+:/ { sub(/^\+pszTAG:1:[0-9]+:/, ""); sub(/:$/, ""); tag = $0 }
+		/^\+json:1:[0-9]+:/ { sub(/^\+json:1:[0-9]+:/, ""); sub(/:$/, ""); json = $0 }
+		/^>End/ { if (json != "" && tag != skip) print json; json = "" }' $(parts "$1")
 }
 
 # lines prints what the queue of lines holds, as TAG, FILE and LINE, unless the line is in a file that rsyslog goes on with:
@@ -124,17 +137,22 @@ lines() {
 }
 
 # rewind STATE AT FILE BACK makes rsyslog read a file again.
+# One refusal after another does not go further back than the first.
 rewind() {
 	from=$(awk -F '\t' -v file="$3" '$2 == file { print $1 }' read-from)
 	if [ -z "$from" ] || [ "$from" -gt "$2" ]; then from=$2; fi
 	if [ "$4" -gt 0 ]; then
 		from=$((from - $4))
-		if [ "$from" -le 0 ]; then
+		floor=$(awk -F '\t' -v file="$3" '$2 == file { print $1 }' floor 2>/dev/null)
+		if [ -n "$floor" ] && [ "$from" -lt "$floor" ]; then
+			from=$floor
+		elif [ "$from" -le 0 ]; then
 			from=0
 		else
 			from=$((from + $(tail -c "+$((from + 1))" "$3" 2>/dev/null | head -n 1 | wc -c))) # the start of a line
 		fi
 	fi
+	printf '%s\t%s\n' "$from" "$3" >>floor.new
 	if [ "$from" -eq "$2" ]; then return; fi
 	sed "s/\"curr_offs\": *[0-9]*/\"curr_offs\": $from/; s/\"strt_offs\": *[0-9]*/\"strt_offs\": $from/" "$1" >state.new && mv state.new "$1" &&
 		echo "boxdoctor: $3 is read again from byte $from instead of $2"
@@ -159,6 +177,8 @@ rm -rf ended kept
 now=$(date -u +%Y%m%dT%H%M%SZ)
 current >files-now
 : >read-from
+: >floor.new
+if [ ! -e refused ]; then rm -f floor; fi
 for q in $(queues); do
 	if { if [ "$q" = read ]; then lines; else again "$q"; fi; } >again.new; then
 		# shellcheck disable=SC2046 # names of parts hold no blanks
@@ -174,5 +194,6 @@ done
 while IFS=$tab read -r s at file; do
 	rewind "$s" "$at" "$file" "$back"
 done <files-now
-rm -f files-now read-from
+rm -f files-now read-from floor
+if [ -e refused ]; then mv floor.new floor; else rm -f floor.new; fi
 exit 0

@@ -183,6 +183,22 @@ cmd_ga() {
 	say "$name: Guest Additions $2, installer's exit status $rc"
 }
 
+# cmd_wire NAME NAME: a second device in both, lab0, which ends with either of them. Nothing is routed: this machine forwards
+# no packets for guests. The numbers are those of the first guest.
+cmd_wire() {
+	local a=${1:?usage: lab.sh wire NAME NAME} b=${2:?usage: lab.sh wire NAME NAME} n
+	valid_name "$a"
+	valid_name "$b"
+	n=$(cat "$RUN/$a/number") || die "$a is not running"
+	[ -s "$RUN/$b/number" ] || die "$b is not running"
+	ip -n "bd-$a" link add lab0 type veth peer name lab0 netns "bd-$b"
+	ip -n "bd-$a" addr add "10.79.$n.1/24" dev lab0
+	ip -n "bd-$b" addr add "10.79.$n.2/24" dev lab0
+	ip -n "bd-$a" link set lab0 up
+	ip -n "bd-$b" link set lab0 up
+	echo "10.79.$n.1 10.79.$n.2"
+}
+
 cmd_list() {
 	local dir name
 	for dir in "$RUN"/*/; do

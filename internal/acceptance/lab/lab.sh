@@ -26,6 +26,7 @@ usage() {
 		  ga NAME VERSION             run a real Guest Additions installer in a running guest
 		  exec NAME COMMAND...        run a command as root in a running guest, without ssh
 		  ssh NAME [COMMAND...]       ssh into it as vagrant
+		  wire NAME NAME              a wire between two running guests; prints their addresses on it
 		  list                        running guests: name, address, pid, ssh_config
 		  stop NAME                   end a guest and remove what it left
 		  stop-all                    the same for every guest in $BOXDOCTOR_LAB_RUN
@@ -114,7 +115,7 @@ main() {
 	deb | suse | arch) need_root; locked build family "$command" ;;
 	sup-root) need_root; locked build sup_root ;;
 	el-sup-root) need_root; locked build el_sup_root ;;
-	start | sick | ga | exec | ssh | list | stop | stop-all | _run) need_root; "cmd_${command//-/_}" "$@" ;;
+	start | sick | ga | exec | ssh | wire | list | stop | stop-all | _run) need_root; "cmd_${command//-/_}" "$@" ;;
 	help | -h | --help) usage ;;
 	*) usage >&2; exit 2 ;;
 	esac

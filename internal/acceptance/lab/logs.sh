@@ -16,7 +16,7 @@ build_logs() {
 	sources bookworm >"$work/sources.list"
 	timeout 300 apt-get "${APT[@]}" update >&2
 	cp "$LAB/families-root/var/lib/dpkg/status" "$work/status" # what the guest has need not be fetched
-	timeout 300 apt-get "${APT[@]}" install -y --no-install-recommends --download-only rsyslog rsyslog-kafka rsyslog-relp logrotate >&2
+	timeout 300 apt-get "${APT[@]}" install -y --no-install-recommends --download-only rsyslog rsyslog-kafka rsyslog-relp rsyslog-gnutls logrotate >&2
 	cp "$work"/cache/archives/*.deb "$to/debs/"
 	for deb in "$to"/debs/*.deb; do dpkg-deb -x "$deb" "$to/root"; done
 	timeout 600 mvn -q -B -f "$here/../agent/pom.xml" dependency:copy-dependencies -DoutputDirectory="$to/kafka" >&2
