@@ -285,3 +285,46 @@ func TestRewindWaitsBeforeARotation(t *testing.T) {
 		}
 	})
 }
+
+// After a refused certificate what RELP may have thrown away is sent again: its files of earlier starts from their beginning,
+// its queue without what came from these; and one refusal after another does not go further back in the application's file.
+func TestRewindAfterARefusal(t *testing.T) {
+	eachShell(t, func(g *rewindGuest) {
+		file := g.put("app.log", strings.Repeat("0123456789\n", 1000))
+		state := g.reads(file, 9900)
+		earlier, other := g.put("again-to-hub-20261201T000000Z-1.log", "{}\n"), g.put("again-to-k-20261201T000000Z-1.log", "{}\n")
+		earlierState, otherState := g.reads(earlier, 3), g.reads(other, 3)
+		refuse := func() {
+			g.put("running", "")
+			g.put("refused", "to-hub\n")
+			g.put("to-hub.00000001", record("to-hub", "x", `{ "r": "earlier" }`)+record("files-0", "x", `{ "r": "new" }`))
+			g.put("to-k.00000001", record("to-k", "x", `{ "r": "other" }`))
+			g.start(4400)
+		}
+		refuse()
+		if got, want := g.all("again-to-hub-*.log"), "{}\n{ \"r\": \"new\" }\n"; got != want {
+			t.Errorf("for RELP: %q, want %q", got, want)
+		}
+		if got, want := g.all("again-to-k-*.log"), "{ \"r\": \"other\" }\n"; got != want {
+			t.Errorf("for the other: %q, want %q", got, want)
+		}
+		for s, gone := range map[string]bool{earlierState: true, otherState: true, state: false} {
+			if _, err := os.Stat(s); (err != nil) != gone {
+				t.Errorf("%s is gone: %v, want %v", s, err != nil, gone)
+			}
+		}
+		g.reads(file, 6600) // so far it came until it was refused again
+		refuse()
+		if got := g.offset(state); got != "5511" {
+			t.Errorf("read again from %s, want 5511 as after the first refusal", got)
+		}
+		g.reads(file, 6600)
+		if err := os.Remove(g.dir + "/refused"); err != nil {
+			t.Fatal(err)
+		}
+		g.start(4400)
+		if got := g.offset(state); got != "2211" {
+			t.Errorf("after a kill that was no refusal read again from %s, want 2211", got)
+		}
+	})
+}
