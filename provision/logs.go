@@ -38,8 +38,15 @@ type LogsSpec struct {
 type LogFile struct {
 	Path string `yaml:"path"`
 	// Tags are further keys of every record.
-	Tags      map[string]string `yaml:"tags"`
-	Retention *retentionSpec    `yaml:"retention"`
+	Tags map[string]string `yaml:"tags"`
+	// CopyTruncate says that somebody else's rotation copies the file and cuts it off; Retention is boxdoctor's rotation.
+	CopyTruncate bool           `yaml:"copytruncate"`
+	Retention    *retentionSpec `yaml:"retention"`
+}
+
+// copied tells whether rotated files are copies, whose lines were read before.
+func (f LogFile) copied() bool {
+	return f.CopyTruncate || f.Retention != nil && f.Retention.CopyTruncate
 }
 
 // retentionSpec says when the application's files are rotated, and when they go.
@@ -247,6 +254,9 @@ func (f LogFile) validate() error {
 	}
 	if f.Retention != nil {
 		errs = append(errs, f.Retention.validate())
+		if f.CopyTruncate {
+			errs = append(errs, errors.New("copytruncate: somebody else rotates the file, and retention: boxdoctor does; say one of them"))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -195,8 +195,8 @@ func (p *logPlan) otherConfig() Resource {
 func (p *logPlan) unit() Resource {
 	start := "ExecStart=" + fluentProgram + " -c " + fluentFile
 	if p.agent == agentRsyslog {
-		start = fmt.Sprintf("ExecStartPre=%[1]s start %[2]s %[3]d %[4]s\nExecStart=%[5]s -n -f %[6]s -i %[4]s\nExecStop=%[1]s halt %[2]s\nExecStopPost=%[1]s stop %[2]s",
-			rewindFile, p.stateDir(), p.rewind(), logsPID, rsyslogProgram, rsyslogFile)
+		start = fmt.Sprintf("ExecStartPre=%[1]s start %[2]s %[3]d %[4]s%[7]s\nExecStart=%[5]s -n -f %[6]s -i %[4]s\nExecStop=%[1]s halt %[2]s\nExecStopPost=%[1]s stop %[2]s",
+			rewindFile, p.stateDir(), p.rewind(), logsPID, rsyslogProgram, rsyslogFile, p.followed())
 		if p.relpTLS() {
 			start = strings.Replace(start, "\nExecStart=", fmt.Sprintf("\nExecStartPre=%s wait %s\nExecStart=", refusedFile, p.stateDir()), 1)
 		}
@@ -220,6 +220,18 @@ UMask=0077
 WantedBy=multi-user.target
 `, p.agent, start)
 	return FileResource{Path: logsUnit, Content: text, Mode: configMode, State: Present, Restart: []string{logsService}, Notify: []string{healthMark}}
+}
+
+// followed are the patterns whose rotated files are read, as arguments in the unit: a plain path needs no quotes.
+func (p *logPlan) followed() string {
+	if !p.follows() {
+		return ""
+	}
+	var out string
+	for _, f := range p.files {
+		out += " " + f.Path
+	}
+	return out
 }
 
 // agentHealth is that the agent runs and says that it is well.
@@ -361,7 +373,7 @@ func (a appArmor) Diff(s *State) ([]Change, error) {
 func (p *logPlan) appArmorRules() string {
 	rules := []string{logsDir + "/** r", p.bufferDir() + "/ rw", p.bufferDir() + "/** rwk", logsPID + " rw"}
 	for _, f := range p.files {
-		rules = append(rules, path.Dir(f.Path)+"/ r", f.Path+" r")
+		rules = append(rules, path.Dir(f.Path)+"/ r", f.Path+"* r")
 	}
 	for _, d := range p.to {
 		if d.File != nil {

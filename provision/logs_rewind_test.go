@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,7 +41,7 @@ func applets(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	busybox, err := exec.LookPath("busybox")
-	for _, name := range strings.Fields("awk cat date grep head ln ls mkdir mv rm sed sleep sort tail tr wc") {
+	for _, name := range strings.Fields("awk cat date find grep head ln ls mkdir mv rm sed sleep sort tail tr wc") {
 		if err == nil {
 			err = os.Symlink(busybox, filepath.Join(dir, name))
 		}
@@ -75,8 +76,8 @@ func (g *rewindGuest) run(env string, args ...string) string {
 	return string(out)
 }
 
-func (g *rewindGuest) start(back int) string {
-	return g.run("LC_ALL=C", "start", g.dir, fmt.Sprint(back), g.dir+"/pid")
+func (g *rewindGuest) start(back int, patterns ...string) string {
+	return g.run("LC_ALL=C", append([]string{"start", g.dir, fmt.Sprint(back), g.dir + "/pid"}, patterns...)...)
 }
 
 // reads notes how far rsyslog has read a file, as it does it itself.
@@ -327,4 +328,61 @@ func TestRewindAfterARefusal(t *testing.T) {
 			t.Errorf("after a kill that was no refusal read again from %s, want 2211", got)
 		}
 	})
+}
+
+// Rotated files that were there before the agent came count as read; those that come later, and whose name is the only thing that is
+// new, are left to rsyslog. What is noted about files that are gone goes after a day, and nothing else.
+func TestRewindAndRotatedFiles(t *testing.T) {
+	eachShell(t, func(g *rewindGuest) {
+		t := g.T
+		logs := t.TempDir()
+		pattern := logs + "/*.log"
+		g.put(logs+"/app.log", "live\n")
+		old := g.put(logs+"/app.log.1", "old\n")
+		dated := g.put(logs+"/app.log-20261130", "dated\n")
+		packed := g.put(logs+"/app.log.2.gz", "packed")
+		g.start(0, pattern)
+		states := func() string {
+			names, _ := filepath.Glob(g.dir + "/imfile-state:*")
+			var out []string
+			for _, n := range names {
+				out = append(out, readAll(t, n))
+			}
+			slices.Sort(out)
+			return strings.Join(out, "\n")
+		}
+		want := fmt.Sprintf(`{ "filename": "%s", "prev_was_nl": 0, "curr_offs": 6, "strt_offs": 6 }`+"\n"+`{ "filename": "%s", "prev_was_nl": 0, "curr_offs": 4, "strt_offs": 4 }`, dated, old)
+		if got := states(); got != want {
+			t.Errorf("noted as read: %s, want %s", got, want)
+		}
+		g.put(logs+"/other.log.1", "came while the agent was away\n")
+		gone := g.put("imfile-state:99999999:aa", "{}")
+		fresh := g.put("imfile-state:99999998:aa", "{}")
+		for _, f := range append([]string{gone}, matching(t, g.dir+"/imfile-state:*")...) {
+			if day := time.Now().Add(-49 * time.Hour); f != fresh {
+				if err := os.Chtimes(f, day, day); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := os.Remove(packed); err != nil {
+			t.Fatal(err)
+		}
+		g.start(0, pattern)
+		if got := states(); got != want+"\n{}" {
+			t.Errorf("the second time: %s, want the same and what is fresh", got)
+		}
+		if _, err := os.Stat(fresh); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func matching(t *testing.T, pattern string) []string {
+	t.Helper()
+	out, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

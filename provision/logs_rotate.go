@@ -38,7 +38,7 @@ func (p *logPlan) rotation() []Resource {
 func (p *logPlan) rotateText() string {
 	var b strings.Builder
 	reopen, before := "", []string(nil)
-	if p.agent == agentRsyslog {
+	if p.agent == agentRsyslog && !p.follows() {
 		before = []string{"prerotate", "\t" + rewindFile + " wait " + p.stateDir(), "endscript"}
 	}
 	for _, f := range p.files {

@@ -4,6 +4,7 @@ import (
 	_ "embed" // how a line is taken apart
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	goversion "github.com/hashicorp/go-version"
@@ -128,7 +129,11 @@ func (p *logPlan) rsyslogModules(t *rsyslogText) {
 	load := func(name string, more ...param) {
 		t.object("", "module", append([]param{{key: "load", value: quoted(name)}}, more...)...)
 	}
-	load("imfile", param{key: "mode", value: `"inotify"`})
+	if p.follows() {
+		load("imfile", param{key: "mode", value: `"polling"`}, param{key: "pollingInterval", value: `"1"`})
+	} else {
+		load("imfile", param{key: "mode", value: `"inotify"`})
+	}
 	load("impstats", param{key: "interval", value: fmt.Sprintf(`"%d"`, statsInterval)}, param{key: "format", value: `"json"`},
 		param{key: "log.syslog", value: `"off"`}, param{key: "log.file", value: quoted(p.statsFile())})
 	if p.receives {
@@ -161,9 +166,17 @@ func (p *logPlan) rsyslogInputs(t *rsyslogText) {
 			// without it no state is written at all; at most so many lines come twice after a kill
 			{key: "persistStateInterval", value: `"100"`}}, more...)...)
 	}
+	if p.follows() { // rotated names come first: imfile looks at what was declared last first
+		for i, f := range p.files {
+			tail(f.Path+rotatedNames, rotatedTag+strconv.Itoa(i), rawQueue, keepState, param{key: "trimLineOverBytes", value: number64(p.longest())})
+		}
+	}
 	for i, f := range p.files {
-		tail(f.Path, fileTag(i), rawQueue, param{key: "reopenOnTruncate", value: `"on"`, since: "8.16.0"},
-			param{key: "trimLineOverBytes", value: number64(p.longest()), since: "8.17.0"})
+		more := []param{{key: "reopenOnTruncate", value: `"on"`, since: "8.16.0"}, {key: "trimLineOverBytes", value: number64(p.longest()), since: "8.17.0"}}
+		if p.follows() {
+			more = append(more, keepState)
+		}
+		tail(f.Path, fileTag+strconv.Itoa(i), rawQueue, more...)
 	}
 	if len(p.files) > 0 {
 		tail(p.again(rawQueue), rawQueue, rawQueue)
@@ -177,7 +190,29 @@ func (p *logPlan) rsyslogInputs(t *rsyslogText) {
 	}
 }
 
-func fileTag(i int) string { return fmt.Sprintf("files-%d", i) }
+// Lines have as tag the number of their pattern, and whether they come from a rotated file.
+const (
+	fileTag    = "files-"
+	rotatedTag = "rotated-"
+)
+
+// rotatedNames is what a name ends in after rotation, uncompressed: numbers, or logrotate's dates.
+const rotatedNames = "{.[0-9],.[0-9][0-9],-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]}"
+
+// keepState lets a file that was renamed be found again by its inode and its first bytes: without it 8.2302 forgets how far
+// it was, and reads it from the beginning.
+var keepState = param{key: "deleteStateOnFileDelete", value: `"off"`}
+
+// follows tells whether rotated files are read to their end, too. Otherwise what a file had when it was renamed, or what the
+// application still writes to it, is lost when reading is behind. It needs polling: with inotify the watch of the new name
+// goes with the old one. Copies must not be read, and of a file that is copied and cut off polling loses more. Before 8.38
+// files were known by their names alone.
+func (p *logPlan) follows() bool {
+	return !p.olderThan(followsFrom) && !slices.ContainsFunc(p.files, LogFile.copied)
+}
+
+// followsFrom is the oldest release of the systems in logagents.yaml that knows files by inode.
+const followsFrom = "8.2001.0"
 
 // again are the files into which rewind.sh lays what a queue of a killed process held.
 func (p *logPlan) again(queue string) string { return p.stateDir() + "/again-" + queue + "-*.log" }
@@ -191,12 +226,14 @@ func (p *logPlan) rawRuleset(t *rsyslogText) {
 	t.WriteString("\tset $.tag = $syslogtag;\n\tset $.file = $!metadata!filename;\n\tset $.line = $msg;\n" +
 		"\tif $syslogtag == \"" + rawQueue + "\" then { # tag, file and line of a file that is not there any more (rewind.sh)\n" +
 		"\t\tset $.tag = field($msg, 9, 1);\n\t\tset $.file = field($msg, 9, 2);\n\t\tset $.line = re_extract($msg, '^[^\t]*\t[^\t]*\t(.*)$', 0, 1, \"\");\n\t}\n" +
+		"\tif $.tag startswith \"" + rotatedTag + "\" then {\n" +
+		"\t\tset $.tag = \"" + fileTag + "\" & field($.tag, 45, 2);\n\t\tset $.file = re_extract($.file, '^(.*)[.-][0-9]+$', 0, 1, \"\");\n\t}\n" +
 		"\tunset $!;\n\tset $!file = $.file;\n\tset $!machine = " + quoted(p.machine) + ";\n")
 	for i, f := range p.files {
 		if len(f.Tags) == 0 {
 			continue
 		}
-		fmt.Fprintf(t, "\tif $.tag == %s then {\n", quoted(fileTag(i)))
+		fmt.Fprintf(t, "\tif $.tag == %s then {\n", quoted(fileTag+strconv.Itoa(i)))
 		for _, k := range sortedKeys(f.Tags) {
 			fmt.Fprintf(t, "\t\tset $!%s = %s;\n", k, quoted(f.Tags[k]))
 		}

@@ -6,8 +6,9 @@
 #                           reads what it has not opened when it is renamed
 #   halt DIR                before it is told to end: keeps the files of the queues, of which it removes those in hand
 #   stop DIR                after its end: notes whether the end was in order, and whether nothing was left to send
-#   start DIR BACK PIDFILE  before it. BACK is how many bytes of a file to read again after a kill, because the memory of
-#                           Kafka's client held them, or RELP has thrown them away (logs_refused.sh). The pid file goes, because rsyslog does not start when any other
+#   start DIR BACK PIDFILE PATTERN…  before it. BACK is how many bytes of a file to read again after a kill, because the memory of
+#                           Kafka's client held them, or RELP has thrown them away (logs_refused.sh). Of each PATTERN rotated files are read as well, but not those
+#                           that were there before it came. The pid file goes, because rsyslog does not start when any other
 #                           process has its number by now.
 set -u
 LC_ALL=C
@@ -34,13 +35,16 @@ state() {
 
 size() { wc -c <"$1" | tr -d ' '; }
 
+# inodes FILE… prints those of the files that there are.
+# shellcheck disable=SC2012 # stat is not everywhere the same
+inodes() { ls -di -- "$@" 2>/dev/null | awk '{ print $1 }'; }
+
 # current lists the files that rsyslog will go on with, as STATE, AT and FILE.
 current() {
 	for s in imfile-state:*; do
 		if [ ! -e "$s" ] || ! state "$s"; then continue; fi
 		case $file in "$PWD"/again-*) continue ;; esac
-		# shellcheck disable=SC2012 # stat is not everywhere the same
-		if [ -f "$file" ] && [ "$(ls -di "$file" | awk '{print $1}')" = "$inode" ] && [ "$(size "$file")" -ge "$at" ]; then
+		if [ -f "$file" ] && [ "$(inodes "$file")" = "$inode" ] && [ "$(size "$file")" -ge "$at" ]; then
 			printf '%s\t%s\t%s\n' "$s" "$at" "$file"
 		fi
 	done
@@ -141,8 +145,12 @@ lines() {
 rewind() {
 	from=$(awk -F '\t' -v file="$3" '$2 == file { print $1 }' read-from)
 	if [ -z "$from" ] || [ "$from" -gt "$2" ]; then from=$2; fi
-	if [ "$4" -gt 0 ]; then
-		from=$((from - $4))
+	case $3 in
+	*.[2-9] | *.[0-9][0-9]) back=0 ;; # rotated before the last time: no client holds its lines
+	*) back=$4 ;;
+	esac
+	if [ "$back" -gt 0 ]; then
+		from=$((from - back))
 		floor=$(awk -F '\t' -v file="$3" '$2 == file { print $1 }' floor 2>/dev/null)
 		if [ -n "$floor" ] && [ "$from" -lt "$floor" ]; then
 			from=$floor
@@ -158,16 +166,53 @@ rewind() {
 		echo "boxdoctor: $3 is read again from byte $from instead of $2"
 }
 
+# rotated PATTERN names its rotated files, as rsyslog reads them.
+rotated() {
+	# shellcheck disable=SC2231 # a pattern
+	for f in $1.[0-9] $1.[0-9][0-9] $1-[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]; do
+		if [ -f "$f" ]; then printf '%s\n' "$f"; fi
+	done
+}
+
+# past PATTERN notes rotated files as read that were there before rsyslog came.
+past() {
+	if grep -qxF -e "$1" known 2>/dev/null; then return; fi
+	rotated "$1" | while IFS= read -r f; do
+		i=$(inodes "$f")
+		if [ -n "$i" ] && [ -z "$(find . -name "imfile-state:$i" -o -name "imfile-state:$i:*")" ]; then
+			printf '{ "filename": "%s", "prev_was_nl": 0, "curr_offs": %s, "strt_offs": %s }' "$f" "$(size "$f")" "$(size "$f")" >"imfile-state:$i"
+		fi
+	done
+	printf '%s\n' "$1" >>known
+}
+
+# forget removes notes of a day and more ago about files that are gone: rsyslog keeps them, because a file may have got
+# another name.
+forget() {
+	for p in "$PWD/again-*.log" "$@"; do
+		# shellcheck disable=SC2046,SC2086 # a pattern; names of rotated files hold no blanks
+		inodes $p $(rotated "$p")
+	done >here
+	find . -name 'imfile-state:*' -mtime +0 | while IFS= read -r s; do
+		i=${s#./imfile-state:}
+		grep -qx -e "${i%%:*}" here || rm -f "$s"
+	done
+	rm -f here
+}
+
 rm -f "$4"
 : >started
 tidy
+again_from=$3
+shift 4
+for pattern; do past "$pattern"; done
+if [ $# -gt 0 ]; then forget "$@"; fi
 if [ ! -e running ]; then
 	: >running
 	exit 0
 fi
-back=$3
 if [ -e ended ]; then # the client had its time, and what it could not send is in a file of its own
-	back=0
+	again_from=0
 	for f in kept/*; do
 		if [ -e "$f" ] && [ ! -e "${f#kept/}" ]; then mv "$f" .; fi
 	done
@@ -192,7 +237,7 @@ for q in $(queues); do
 	fi
 done
 while IFS=$tab read -r s at file; do
-	rewind "$s" "$at" "$file" "$back"
+	rewind "$s" "$at" "$file" "$again_from"
 done <files-now
 rm -f files-now read-from floor
 if [ -e refused ]; then mv floor.new floor; else rm -f floor.new; fi
