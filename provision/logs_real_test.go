@@ -170,6 +170,12 @@ func (p *logPlan) start(t *testing.T, program, dir string) (crash func()) {
 	if out, err := exec.CommandContext(t.Context(), program, append(check, file)...).CombinedOutput(); err != nil {
 		t.Fatalf("%s refuses its configuration: %v\n%s", program, err, out)
 	}
+	if p.agent == agentRsyslog { // as the unit does
+		before := append([]string{"-c", logsRewind, "rewind.sh", "start", p.stateDir(), fmt.Sprint(p.rewind()), dir + "/pid"}, strings.Fields(p.followed())...)
+		if out, err := exec.CommandContext(t.Context(), "sh", before...).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
 	return started(t, append(append([]string{program}, run...), file)...)
 }
 
@@ -261,7 +267,7 @@ func tally(file string) (distinct, duplicates int) {
 	b, _ := os.ReadFile(file) // not there before the first record
 	seen := map[string]bool{}
 	for line := range strings.Lines(string(b)) {
-		if _, id, ok := strings.Cut(line, `"request_id":"id-`); ok && len(id) >= 7 {
+		if _, id, ok := strings.Cut(line, `"id-`); ok && len(id) >= 7 {
 			if seen[id[:7]] {
 				duplicates++
 			}
@@ -276,7 +282,7 @@ func missing(file string, n int) []string {
 	b, _ := os.ReadFile(file) // not there before the first record
 	var out []string
 	for i, from := 0, 0; i <= n && len(out) < 10; i++ {
-		if i == n || bytes.Contains(b, fmt.Appendf(nil, `"request_id":"id-%07d"`, i)) {
+		if i == n || bytes.Contains(b, fmt.Appendf(nil, `"id-%07d"`, i)) {
 			if i > from {
 				out = append(out, fmt.Sprintf("%d-%d", from, i-1))
 			}

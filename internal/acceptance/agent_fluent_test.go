@@ -86,5 +86,6 @@ func TestLogAgentFluentBit(t *testing.T) {
 	calm.write(t, g)()
 	r.settle(g, calm, 2*time.Minute)
 	r.row(g, "calm", calm)
+	renamedFourTimes(t, g, r)
 	killedThenDown(t, g, r)
 }

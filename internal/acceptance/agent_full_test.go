@@ -3,7 +3,6 @@
 package acceptance
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -21,8 +20,13 @@ var lossy = map[string][]string{
 
 // TestLogAgentFailures counts 200,000 lines at 20,000 a second through one failure after the other; its rows are the
 // table of docs/logagent.md. A row is "lost / twice" of kafka, relp, tcp, udp and file.
-func TestLogAgentFailures(t *testing.T) {
-	g, r, file := agentGuest(t, "loss", "1GB") // 200,000 lines take 120 MB of each of rsyslog's queues
+func TestLogAgentFailures(t *testing.T) { failures(t, "loss", "") }
+
+// TestLogAgentFailuresFluentBit is the same with the fluent-bit of PATH.
+func TestLogAgentFailuresFluentBit(t *testing.T) { failures(t, "lossfluent", fluentBitProgram(t)) }
+
+func failures(t *testing.T, guest, fluentBit string) {
+	g, r, file := agentGuestWith(t, guest, "1GB", fluentBit) // 200,000 lines take 120 MB of each of rsyslog's queues
 	if p, code := g.provision("-f", file); code != finding.ExitOK {
 		t.Fatalf("exit %d, %+v", code, p.Machines[0])
 	}
@@ -42,6 +46,15 @@ func TestLogAgentFailures(t *testing.T) {
 			r.row(g, what, b, lossy[what]...)
 		})
 		r.t, g.t = t, t
+	}
+	declare := func(old, changed string) {
+		text := readText(t, file)
+		if err := os.WriteFile(file, []byte(strings.Replace(text, old, changed, 1)), 0o600); err != nil || !strings.Contains(text, old) {
+			t.Fatalf("%s is not in the configuration, or %v", old, err)
+		}
+		if p, code := g.provision("-f", file); code != finding.ExitOK {
+			t.Fatalf("%s: exit %d, %+v", changed, code, p.Machines[0])
+		}
 	}
 	run("calm", full, nil)
 	run("agent killed three times", full, func() {
@@ -75,17 +88,8 @@ func TestLogAgentFailures(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		r.up()
 	})
-	run("copied and cut off four times in 8 s", full, func() {
-		rotate(g, `cp /var/log/qrd/app.log /var/log/qrd/app.log.$i && : >/var/log/qrd/app.log`)
-	})
 	run("receivers down 60 s, buffer of 16 MB full", full, func() {
-		small := strings.Replace(readText(t, file), "1GB", "16MB", 1)
-		if err := os.WriteFile(file, []byte(small), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if p, code := g.provision("-f", file); code != finding.ExitOK {
-			t.Fatalf("a smaller buffer: exit %d, %+v", code, p.Machines[0])
-		}
+		declare("1GB", "16MB")
 		time.Sleep(2 * time.Second)
 		r.down()
 		time.Sleep(60 * time.Second)
@@ -95,14 +99,10 @@ func TestLogAgentFailures(t *testing.T) {
 		time.Sleep(11 * time.Second) // the writer must be through, or it ends with the guest
 		restart(t, g)
 	})
-}
-
-// rotate rotates four times while lines are written.
-func rotate(g *guest, how string) {
-	for i := range 4 {
-		time.Sleep(2 * time.Second)
-		g.sh(fmt.Sprintf("rm -f /var/log/qrd/app.log.%d; i=%d; %s", i, i, how))
-	}
+	declare(`retention: {age: 3, size: 100MB, reopen: "true"}`, "copytruncate: true")
+	run("copied and cut off four times in 8 s", full, func() {
+		rotate(g, `cp /var/log/qrd/app.log /var/log/qrd/app.log.$i && : >/var/log/qrd/app.log`)
+	})
 }
 
 // restart reboots the guest and waits until it answers.

@@ -502,7 +502,27 @@ func TestLogAgent(t *testing.T) {
 	r.settle(g, calm, 2*time.Minute)
 	r.row(g, "calm", calm)
 
+	renamedFourTimes(t, g, r)
 	killedThenDown(t, g, r)
+}
+
+// renamedFourTimes: the application's file, while it writes.
+func renamedFourTimes(t *testing.T, g *guest, r *receivers) {
+	t.Helper()
+	b := batch{200000, 20000, 2000}
+	done := b.write(t, g)
+	rotate(g, `mv /var/log/qrd/app.log /var/log/qrd/app.log.$i`)
+	done()
+	r.settle(g, b, 2*time.Minute)
+	r.row(g, "renamed four times", b)
+}
+
+// rotate rotates four times while lines are written.
+func rotate(g *guest, how string) {
+	for i := range 4 {
+		time.Sleep(2 * time.Second)
+		g.sh(fmt.Sprintf("rm -f /var/log/qrd/app.log.%d; i=%d; %s", i, i, how))
+	}
 }
 
 // killedThenDown: the agent dies, and the receivers die before it is back.
