@@ -201,6 +201,9 @@ func (p *logPlan) unit() Resource {
 			start = strings.Replace(start, "\nExecStart=", fmt.Sprintf("\nExecStartPre=%s wait %s\nExecStart=", refusedFile, p.stateDir()), 1)
 		}
 	}
+	if p.agent == agentRsyslog { // what a killed one left is taken out of its queues before the start, a gigabyte in a minute
+		start += "\nTimeoutStartSec=1h"
+	}
 	text := fmt.Sprintf(`# boxdoctor provision
 [Unit]
 Description=Log agent of boxdoctor (%s)

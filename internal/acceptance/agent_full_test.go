@@ -60,7 +60,7 @@ func failures(t *testing.T, guest, fluentBit string) {
 	run("agent killed three times", full, func() {
 		for range 3 {
 			time.Sleep(3 * time.Second)
-			g.sh("systemctl kill -s KILL --kill-who=main boxdoctor-logs")
+			g.killAgent()
 		}
 	})
 	run("receivers down 60 s", full, func() {
@@ -84,7 +84,7 @@ func failures(t *testing.T, guest, fluentBit string) {
 		time.Sleep(3 * time.Second)
 		g.sh("mv /var/log/qrd/app.log /var/log/qrd/app.log.9")
 		time.Sleep(5 * time.Second)
-		g.sh("systemctl kill -s KILL --kill-who=main boxdoctor-logs")
+		g.killAgent()
 		time.Sleep(20 * time.Second)
 		r.up()
 	})

@@ -146,9 +146,10 @@ func TestLogHub(t *testing.T) {
 	killed := batch{100000, 20000, 4000}
 	done := killed.write(t, l.web)
 	time.Sleep(1500 * time.Millisecond)
-	l.hub.sh("systemctl kill -s KILL --kill-who=main boxdoctor-logs")
+	l.hub.killAgent()
 	time.Sleep(4 * time.Second) // it starts again after two
-	l.hub.sh("systemctl kill -s KILL --kill-who=main boxdoctor-logs; systemctl stop boxdoctor-logs; sleep 5; systemctl start boxdoctor-logs")
+	l.hub.killAgent()
+	l.hub.sh("systemctl stop boxdoctor-logs; sleep 5; systemctl start boxdoctor-logs")
 	done()
 	l.row("aggregator killed, then killed and away for 5 s", killed)
 }

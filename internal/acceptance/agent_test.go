@@ -525,13 +525,19 @@ func rotate(g *guest, how string) {
 	}
 }
 
+// killAgent waits until the agent runs, and kills it.
+func (g *guest) killAgent() {
+	g.t.Helper()
+	g.sh("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do systemctl is-active -q boxdoctor-logs && break; sleep 1; done; systemctl kill -s KILL --kill-who=main boxdoctor-logs")
+}
+
 // killedThenDown: the agent dies, and the receivers die before it is back.
 func killedThenDown(t *testing.T, g *guest, r *receivers, lossy ...string) {
 	t.Helper()
 	killed := batch{100000, 20000, 4000}
 	done := killed.write(t, g)
 	time.Sleep(2 * time.Second)
-	g.sh("systemctl kill -s KILL --kill-who=main boxdoctor-logs")
+	g.killAgent()
 	time.Sleep(time.Second)
 	r.down()
 	time.Sleep(8 * time.Second)

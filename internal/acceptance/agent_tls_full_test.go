@@ -72,7 +72,6 @@ func (r *receivers) endRELP() {
 func TestLogAgentFailuresHub(t *testing.T) {
 	l := newHubLab(t, "losshubweb", "losshub")
 	l.provision()
-	kill := func() { l.hub.sh("systemctl kill -s KILL --kill-who=main boxdoctor-logs") }
 	calm := batch{0, 200000, 20000}
 	calm.write(t, l.web)()
 	l.row("calm", calm)
@@ -80,7 +79,7 @@ func TestLogAgentFailuresHub(t *testing.T) {
 	done := killed.write(t, l.web)
 	for range 3 {
 		time.Sleep(3 * time.Second)
-		kill()
+		l.hub.killAgent()
 	}
 	done()
 	l.row("aggregator killed three times", killed)
