@@ -146,11 +146,11 @@ rewind() {
 	from=$(awk -F '\t' -v file="$3" '$2 == file { print $1 }' read-from)
 	if [ -z "$from" ] || [ "$from" -gt "$2" ]; then from=$2; fi
 	case $3 in
-	*.[2-9] | *.[0-9][0-9]) back=0 ;; # rotated before the last time: no client holds its lines
-	*) back=$4 ;;
+	*.[2-9] | *.[0-9][0-9]) by=0 ;; # rotated before the last time: no client holds its lines
+	*) by=$4 ;;
 	esac
-	if [ "$back" -gt 0 ]; then
-		from=$((from - back))
+	if [ "$by" -gt 0 ]; then
+		from=$((from - by))
 		floor=$(awk -F '\t' -v file="$3" '$2 == file { print $1 }' floor 2>/dev/null)
 		if [ -n "$floor" ] && [ "$from" -lt "$floor" ]; then
 			from=$floor
@@ -200,23 +200,43 @@ forget() {
 	rm -f here
 }
 
+# sent QUEUE: what it held lies in again.new, and on the disk, before its own files go.
+sent() {
+	to=again-$1-$now-$$.log
+	# shellcheck disable=SC2046 # names of parts hold no blanks
+	mv again.new "$to" && sync && rm -f $(parts "$1") "$1.qi"
+	echo "boxdoctor: $(wc -l <"$to" | tr -d ' ') records of the unfinished queue $1 are sent again"
+}
+
+# aside QUEUE: it could not be read.
+aside() {
+	# shellcheck disable=SC2046 # names of parts hold no blanks
+	mkdir -p "damaged-$now" && mv $(parts "$1") "damaged-$now/"
+	rm -f "$1.qi"
+	echo "boxdoctor: the unfinished queue $1 could not be read and was put aside into $PWD/damaged-$now"
+}
+
 rm -f "$4"
 : >started
 tidy
-again_from=$3
+back=$3
 shift 4
 for pattern; do past "$pattern"; done
 if [ $# -gt 0 ]; then forget "$@"; fi
+boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
 if [ ! -e running ]; then
-	: >running
+	echo "$boot" >running
 	exit 0
 fi
 if [ -e ended ]; then # the client had its time, and what it could not send is in a file of its own
-	again_from=0
+	back=0
 	for f in kept/*; do
 		if [ -e "$f" ] && [ ! -e "${f#kept/}" ]; then mv "$f" .; fi
 	done
+elif [ "$(cat running)" != "$boot" ] && [ "$back" -lt 4194304 ]; then # without power what was not on the disk yet is gone
+	back=4194304
 fi
+echo "$boot" >running
 rm -rf ended kept
 
 now=$(date -u +%Y%m%dT%H%M%SZ)
@@ -225,20 +245,18 @@ current >files-now
 : >floor.new
 if [ ! -e refused ]; then rm -f floor; fi
 for q in $(queues); do
-	if { if [ "$q" = read ]; then lines; else again "$q"; fi; } >again.new; then
-		# shellcheck disable=SC2046 # names of parts hold no blanks
-		mv again.new "again-$q-$now-$$.log" && rm -f $(parts "$q") "$q.qi"
-		echo "boxdoctor: $(wc -l <"again-$q-$now-$$.log" | tr -d ' ') records of the unfinished queue $q are sent again"
-	else
-		# shellcheck disable=SC2046 # names of parts hold no blanks
-		mkdir -p "damaged-$now" && mv $(parts "$q") "damaged-$now/"
-		rm -f "$q.qi"
-		echo "boxdoctor: the unfinished queue $q could not be read and was put aside into $PWD/damaged-$now"
-	fi
+	if [ "$q" = read ]; then continue; fi
+	if again "$q" >again.new; then sent "$q"; else aside "$q"; fi
 done
+took=none
+if queues | grep -qx read; then
+	took=aside
+	if lines >again.new; then took=sent; fi
+fi
 while IFS=$tab read -r s at file; do
-	rewind "$s" "$at" "$file" "$again_from"
+	rewind "$s" "$at" "$file" "$back"
 done <files-now
+if [ $took != none ]; then $took read; fi # last: its files also say from where others are read
 rm -f files-now read-from floor
 if [ -e refused ]; then mv floor.new floor; else rm -f floor.new; fi
 exit 0

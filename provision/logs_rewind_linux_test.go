@@ -41,7 +41,7 @@ func applets(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	busybox, err := exec.LookPath("busybox")
-	for _, name := range strings.Fields("awk cat date find grep head ln ls mkdir mv rm sed sleep sort tail tr wc") {
+	for _, name := range strings.Fields("awk cat date find grep head ln ls mkdir mv rm sed sleep sort sync tail tr wc") {
 		if err == nil {
 			err = os.Symlink(busybox, filepath.Join(dir, name))
 		}
@@ -119,13 +119,32 @@ func queued(file string, at int, line string) string {
 	return record("files-0", line, fmt.Sprintf(`{ "metadata": { "filename": "%s", "fileoffset": "%d" } }`, strings.ReplaceAll(file, "/", `\/`), at))
 }
 
+// bootID is that of this machine, as the script notes it: a kill, and no power cut.
+func bootID(t *testing.T) string { return readAll(t, "/proc/sys/kernel/random/boot_id") }
+
+// Without power what was read and not yet on the disk is gone, with whatever destinations.
+func TestRewindAfterAPowerCut(t *testing.T) {
+	eachShell(t, func(g *rewindGuest) {
+		g.put("running", "of another start of the guest\n")
+		file := g.put("app.log", strings.Repeat("0123456789\n", 500000))
+		state := g.reads(file, 5500000)
+		g.start(0)
+		if got, want := g.offset(state), "1305700"; got != want {
+			t.Errorf("read again from %s, want %s", got, want)
+		}
+		if got := readAll(t, g.dir+"/running"); got != bootID(t) {
+			t.Errorf("running: %q", got)
+		}
+	})
+}
+
 // What a killed rsyslog had in its queues is sent again: a destination's records to it, lines of a file that was renamed from
 // the queue, those of a file that is still there from the file.
 func TestRewindAfterAKill(t *testing.T) {
 	eachShell(t, func(g *rewindGuest) {
 		file := g.put("app.log", "line 1\nline 2\nline 3\nline 4\n")
 		state := g.reads(file, 21)
-		g.put("running", "")
+		g.put("running", bootID(g.T))
 		g.put("pid", "1")
 		g.put("read.00000001", queued(file, 700, "old 1: 2 | 3 | {\"a\":\"b:\"}:")+queued(file, 727, "old\t2")+queued("/gone.log", 5, "gone"))
 		g.put("read.00000002", queued(file, 0, "line 1")+queued(file, 7, "line 2")+"<Obj:1:msg:1:\n+pszTAG:1:7:files-0:\n+pszRawMsg:1:6:lin")
@@ -156,7 +175,7 @@ func TestRewindAfterAKill(t *testing.T) {
 // once it is read, and stays as long as it is not.
 func TestRewindTwice(t *testing.T) {
 	eachShell(t, func(g *rewindGuest) {
-		g.put("running", "")
+		g.put("running", bootID(g.T))
 		done, half := g.put("again-read-1.log", "files-0\t/a\tx\n"), g.put("again-to-hub-1.log", "{}\n{}\n")
 		g.reads(done, 13)
 		g.reads(half, 3)
@@ -174,7 +193,7 @@ func TestRewindTwice(t *testing.T) {
 // What Kafka's client had in memory is read again, from the start of a line.
 func TestRewindByTheMemoryOfKafkasClient(t *testing.T) {
 	eachShell(t, func(g *rewindGuest) {
-		g.put("running", "")
+		g.put("running", bootID(g.T))
 		file := g.put("app.log", strings.Repeat("0123456789\n", 1000))
 		other := g.put("other.log", strings.Repeat("0123456789\n", 1000))
 		states := map[string]string{g.reads(file, 9900): "4411", g.reads(other, 2200): "0"}
@@ -191,7 +210,7 @@ func TestRewindByTheMemoryOfKafkasClient(t *testing.T) {
 // A file that was renamed, or cut off, while the agent was dead is another one: its lines come from the queue.
 func TestRewindOfARenamedFile(t *testing.T) {
 	eachShell(t, func(g *rewindGuest) {
-		g.put("running", "")
+		g.put("running", bootID(g.T))
 		file := g.put("app.log", "line 1\nline 2\n")
 		state := g.reads(file, 14)
 		if err := os.Rename(file, file+".1"); err != nil {
@@ -223,7 +242,7 @@ func (g *rewindGuest) ended(result string, rsyslog func()) {
 // sent again, and no more than that: Kafka's client had its time.
 func TestRewindAfterAnEndInOrder(t *testing.T) {
 	eachShell(t, func(g *rewindGuest) {
-		g.put("running", "")
+		g.put("running", bootID(g.T))
 		file := g.put("app.log", strings.Repeat("0123456789\n", 1000))
 		state := g.reads(file, 9900)
 		inHand := g.put("to-hub.00000001", record("files-0", "x", `{ "r": "1" }`))
@@ -248,7 +267,7 @@ func TestRewindAfterAnEndInOrder(t *testing.T) {
 func TestRewindAfterAnEmptyEndAndAKill(t *testing.T) {
 	for _, result := range []string{"success", "timeout", "signal"} {
 		g := &rewindGuest{T: t, shell: []string{"sh"}, dir: t.TempDir(), path: os.Getenv("PATH")}
-		g.put("running", "")
+		g.put("running", bootID(g.T))
 		file := g.put("app.log", strings.Repeat("0123456789\n", 1000))
 		state := g.reads(file, 9900)
 		part := g.put("to-hub.00000001", record("files-0", "x", `{ "r": "1" }`))
@@ -296,7 +315,7 @@ func TestRewindAfterARefusal(t *testing.T) {
 		earlier, other := g.put("again-to-hub-20261201T000000Z-1.log", "{}\n"), g.put("again-to-k-20261201T000000Z-1.log", "{}\n")
 		earlierState, otherState := g.reads(earlier, 3), g.reads(other, 3)
 		refuse := func() {
-			g.put("running", "")
+			g.put("running", bootID(g.T))
 			g.put("refused", "to-hub\n")
 			g.put("to-hub.00000001", record("to-hub", "x", `{ "r": "earlier" }`)+record("files-0", "x", `{ "r": "new" }`))
 			g.put("to-k.00000001", record("to-k", "x", `{ "r": "other" }`))
