@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -426,12 +427,27 @@ func TestFluentBitHealth(t *testing.T) {
 
 func TestFluentBitAcceptsEveryGolden(t *testing.T) {
 	program := realAgent(t, "fluent-bit")
-	for name, config := range fluentGoldens(t) {
+	for name, config := range configGoldens(t, fluentFile) {
 		file := filepath.Join(t.TempDir(), "fluent-bit.yaml.boxdoctor-new")
 		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if out, err := exec.CommandContext(t.Context(), "sh", "-c", logsCheck, "sh", file, program).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// Every module that a configuration needs is loaded, and every parameter is one that rsyslog knows.
+func TestRsyslogAcceptsEveryGolden(t *testing.T) {
+	program := realAgent(t, "rsyslogd")
+	for name, config := range configGoldens(t, rsyslogFile) {
+		file, dir := filepath.Join(t.TempDir(), "rsyslog.conf"), t.TempDir()
+		config = regexp.MustCompile(`/etc/ssl/\w+\.(pem|key)`).ReplaceAllString(config, file) // it only looks whether they are there
+		if err := os.WriteFile(file, []byte(strings.ReplaceAll(config, defaultBufferDir+"/"+agentRsyslog, dir)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.CommandContext(t.Context(), program, "-N1", "-f", file).CombinedOutput(); err != nil || strings.Contains(string(out), "error") {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}

@@ -139,6 +139,9 @@ func (p *logPlan) rsyslogModules(t *rsyslogText) {
 	if p.receives {
 		load("imrelp")
 	}
+	if p.relpTLS() {
+		load("omprog") // refusedRule
+	}
 	for _, m := range p.outputModules() {
 		load(m)
 	}

@@ -271,8 +271,8 @@ func (k fluentProperties) unknown(t *testing.T, text string) []string {
 	return out
 }
 
-// fluentGoldens are the configurations of Fluent Bit in the goldens.
-func fluentGoldens(t *testing.T) map[string]string {
+// configGoldens are the configurations of that name in the goldens.
+func configGoldens(t *testing.T, path string) map[string]string {
 	t.Helper()
 	goldens, err := filepath.Glob("testdata/logs-*.golden")
 	if err != nil {
@@ -280,7 +280,7 @@ func fluentGoldens(t *testing.T) map[string]string {
 	}
 	out := map[string]string{}
 	for _, file := range goldens {
-		if _, config, ok := strings.Cut(readAll(t, file), "== file"+fluentFile+"\n# boxdoctor provision: changes"); ok {
+		if _, config, ok := strings.Cut(readAll(t, file), "== file"+path+"\n# boxdoctor provision: changes"); ok {
 			config, _, _ = strings.Cut("#"+config, "\n== ")
 			out[file] = config + "\n"
 		}
@@ -299,7 +299,7 @@ func TestFluentBitKnowsEveryProperty(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := 0
-	for file, config := range fluentGoldens(t) {
+	for file, config := range configGoldens(t, fluentFile) {
 		if bad := known.unknown(t, config); len(bad) > 0 {
 			t.Errorf("%s: Fluent Bit does not know %v", file, bad)
 		}
