@@ -65,8 +65,7 @@ type retentionSpec struct {
 type logBuffer struct {
 	Dir string `yaml:"dir"`
 	Max size   `yaml:"max"`
-	// WhenFull is wait (no further line is read: the application's files are the buffer then; rsyslog waits a minute
-	// a record) or drop.
+	// WhenFull is wait (no further line is read: the application's files are the buffer then) or drop.
 	WhenFull string `yaml:"when_full"`
 }
 

@@ -195,14 +195,7 @@ func (p *logPlan) otherConfig() Resource {
 func (p *logPlan) unit() Resource {
 	start := "ExecStart=" + fluentProgram + " -c " + fluentFile
 	if p.agent == agentRsyslog {
-		start = fmt.Sprintf("ExecStartPre=%[1]s start %[2]s %[3]d %[4]s%[7]s\nExecStart=%[5]s -n -f %[6]s -i %[4]s\nExecStop=%[1]s halt %[2]s\nExecStopPost=%[1]s stop %[2]s",
-			rewindFile, p.stateDir(), p.rewind(), logsPID, rsyslogProgram, rsyslogFile, p.followed())
-		if p.relpTLS() {
-			start = strings.Replace(start, "\nExecStart=", fmt.Sprintf("\nExecStartPre=%s wait %s\nExecStart=", refusedFile, p.stateDir()), 1)
-		}
-	}
-	if p.agent == agentRsyslog { // what a killed one left is taken out of its queues before the start, a gigabyte in a minute
-		start += "\nTimeoutStartSec=1h"
+		start = p.rsyslogStart()
 	}
 	text := fmt.Sprintf(`# boxdoctor provision
 [Unit]
@@ -223,6 +216,20 @@ UMask=0077
 WantedBy=multi-user.target
 `, p.agent, start)
 	return FileResource{Path: logsUnit, Content: text, Mode: configMode, State: Present, Restart: []string{logsService}, Notify: []string{healthMark}}
+}
+
+// rsyslogStart is how rsyslog is started and ended, with what runs around it. What a killed one left is taken out of its
+// queues before the start, a gigabyte in some seconds.
+func (p *logPlan) rsyslogStart() string {
+	lines := []string{fmt.Sprintf("ExecStartPre=%s start %s %d %s%s", rewindFile, p.stateDir(), p.rewind(), logsPID, p.followed())}
+	if p.relpTLS() {
+		lines = append(lines, fmt.Sprintf("ExecStartPre=%s wait %s", refusedFile, p.stateDir()))
+	}
+	return strings.Join(append(lines,
+		fmt.Sprintf("ExecStart=%s -n -f %s -i %s", rsyslogProgram, rsyslogFile, logsPID),
+		fmt.Sprintf("ExecStop=%s halt %s", rewindFile, p.stateDir()),
+		fmt.Sprintf("ExecStopPost=%s stop %s", rewindFile, p.stateDir()),
+		"TimeoutStartSec=1h"), "\n")
 }
 
 // followed are the patterns whose rotated files are read, as arguments in the unit: a plain path needs no quotes.
