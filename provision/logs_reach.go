@@ -44,11 +44,7 @@ func (d Destination) ends() []sentTo {
 		}
 		return out
 	case d.Reliable != nil:
-		kind := "reliable"
-		if d.Name == aggregatorName {
-			kind = aggregatorName
-		}
-		return end(kind, "tcp", d.Reliable.Host, d.Reliable.Port)
+		return end("reliable", "tcp", d.Reliable.Host, d.Reliable.Port)
 	case d.TCP != nil:
 		return end("tcp", "tcp", d.TCP.Host, d.TCP.Port)
 	case d.UDP != nil:
@@ -115,10 +111,13 @@ func (l *logsReach) sends(machine string) []sentTo {
 	if !applies(l.where(), machine, at.config.Machines[machine].Groups) {
 		return nil
 	}
-	to, _ := l.destinations(at, "") // what the agent shows of itself does not matter here
+	to, receives := l.destinations(at, "") // what the agent shows of itself does not matter here
 	var out []sentTo
 	for _, d := range to {
 		out = append(out, d.ends()...)
+	}
+	if l.Aggregator != nil && !receives {
+		out[0].kind = aggregatorName // the only end
 	}
 	return out
 }

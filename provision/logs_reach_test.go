@@ -183,3 +183,13 @@ func TestLogsReachInterrupted(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A destination that somebody calls aggregator, where there is none, made the stage panic.
+func TestLogsReachOfADestinationNamedAggregator(t *testing.T) {
+	site := strings.Replace(reachSite, "{name: far, reliable", "{name: aggregator, reliable", 1)
+	tries := strings.Replace(well, "10.0.0.9 24224 open 1 -", "10.0.0.9 24224 refused", 1)
+	got := reached(t, site, false, &run{guest: &netGuest{look: webLook, tries: tries}}, &run{guest: &netGuest{look: hubLook}})
+	if len(got) != 1 || !strings.Contains(saidOf(got[0]), "\nreliable 10.0.0.9:24224: closed: refused") {
+		t.Errorf("%+v", got)
+	}
+}
