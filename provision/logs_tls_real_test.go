@@ -1,81 +1,29 @@
 package provision
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/boxdoctor/boxdoctor/internal/testkit"
 )
 
-// testAuthority writes a certificate authority and certificates of names into a folder.
-type testAuthority struct {
-	t    *testing.T
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newTestAuthority(t *testing.T) *testAuthority {
+// certificate writes one of a name, and its authority, into a folder.
+func certificate(t *testing.T, a *testkit.Authority, name string) *tlsSpec {
 	t.Helper()
-	a := &testAuthority{t: t, dir: t.TempDir()}
-	a.cert = &x509.Certificate{Subject: pkix.Name{CommonName: "the authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	a.key, a.cert = a.sign("ca", a.cert, a.cert, nil)
-	return a
-}
-
-// leaf is a certificate of a name in files.
-func (a *testAuthority) leaf(file, name string) *tlsSpec {
-	a.t.Helper()
-	c := &x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
-	if ip := net.ParseIP(name); ip != nil {
-		c.IPAddresses = []net.IP{ip}
-	}
-	a.sign(file, c, a.cert, a.key)
-	return &tlsSpec{CA: a.dir + "/ca.pem", Cert: a.dir + "/" + file + ".pem", Key: a.dir + "/" + file + ".key"}
-}
-
-func (a *testAuthority) sign(file string, c, parent *x509.Certificate, by *ecdsa.PrivateKey) (*ecdsa.PrivateKey, *x509.Certificate) {
-	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	if by == nil {
-		by = key
-	}
-	c.SerialNumber, c.NotBefore, c.NotAfter = big.NewInt(time.Now().UnixNano()), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	der, err := x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, by)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	made, err := x509.ParseCertificate(der)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	for name, b := range map[string]*pem.Block{file + ".pem": {Type: "CERTIFICATE", Bytes: der}, file + ".key": {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(filepath.Join(a.dir, name), pem.EncodeToMemory(b), 0o600); err != nil {
-			a.t.Fatal(err)
+	dir, leaf := t.TempDir(), a.Leaf(name)
+	out := &tlsSpec{CA: dir + "/ca.pem", Cert: dir + "/cert.pem", Key: dir + "/cert.key"}
+	for file, text := range map[string]string{out.CA: a.PEM(), out.Cert: leaf.Cert, out.Key: leaf.Key} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return key, made
+	return out
 }
 
 // tlsSink collects what arrives by TLS, and counts the handshakes that failed.
@@ -121,9 +69,9 @@ func (s *tlsSink) take(c *tls.Conn) {
 // certificates are how a receiver shows itself, and whether it is one to send to.
 func certificates(t *testing.T) (good *tlsSpec, all map[string]*tlsSpec) {
 	t.Helper()
-	ours, theirs := newTestAuthority(t), newTestAuthority(t)
-	good = ours.leaf("good", "127.0.0.1")
-	return good, map[string]*tlsSpec{"the right one": good, "another name": ours.leaf("name", "other.example.org"), "another authority": theirs.leaf("other", "127.0.0.1")}
+	ours, theirs := testkit.NewAuthority(t, "the authority"), testkit.NewAuthority(t, "another authority")
+	good = certificate(t, ours, "127.0.0.1")
+	return good, map[string]*tlsSpec{"the right one": good, "another name": certificate(t, ours, "other.example.org"), "another authority": certificate(t, theirs, "127.0.0.1")}
 }
 
 // Fluent Bit sends by TLS to who has the certificate of the name, and nothing to others: JSON lines over plain TCP.

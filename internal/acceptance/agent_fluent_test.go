@@ -9,9 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/boxdoctor/boxdoctor/internal/finding"
 )
 
 // forwardReceiver is a Fluent Bit that keeps what it has acknowledged on the disk, as an aggregator does.
@@ -73,19 +70,7 @@ func (r *receivers) packFluentBit(to string) {
 // TestLogAgentFluentBit is TestLogAgent with Fluent Bit: the second run changes nothing, and nothing is lost on the way to Kafka
 // and by forward when the agent is killed and the receivers die.
 func TestLogAgentFluentBit(t *testing.T) {
-	g, r, file := agentGuestWith(t, "fluent", "64MB", fluentBitProgram(t))
-	if p, code := g.provision("-f", file); code != finding.ExitOK || p.Machines[0].Totals.Failed != 0 {
-		t.Fatalf("first run: exit %d, %+v", code, p.Machines[0])
-	} else if note := p.Machines[0].Steps[0].Message; note != "log agent: fluent-bit, because: its packages lie in debs" {
-		t.Errorf("the reason: %q", note)
-	}
-	if p, code := g.provision("-f", file); code != finding.ExitOK || p.Machines[0].Totals.Changed != 0 {
-		t.Errorf("second run: exit %d, %+v", code, p.Machines[0])
-	}
-	calm := batch{0, 10000, 20000}
-	calm.write(t, g)()
-	r.settle(g, calm, 2*time.Minute)
-	r.row(g, "calm", calm)
-	renamedFourTimes(t, g, r)
-	killedThenDown(t, g, r)
+	g, r, file := agentGuest(t, "fluent", "64MB", fluentBitProgram(t))
+	installed(t, g, file, "fluent-bit")
+	ordinaryFailures(t, g, r)
 }

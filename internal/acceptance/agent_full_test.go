@@ -26,7 +26,7 @@ func TestLogAgentFailures(t *testing.T) { failures(t, "loss", "") }
 func TestLogAgentFailuresFluentBit(t *testing.T) { failures(t, "lossfluent", fluentBitProgram(t)) }
 
 func failures(t *testing.T, guest, fluentBit string) {
-	g, r, file := agentGuestWith(t, guest, "1GB", fluentBit) // 200,000 lines take 120 MB of each of rsyslog's queues
+	g, r, file := agentGuest(t, guest, "1GB", fluentBit) // 200,000 lines take 120 MB of each of rsyslog's queues
 	if p, code := g.provision("-f", file); code != finding.ExitOK {
 		t.Fatalf("exit %d, %+v", code, p.Machines[0])
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/testkit"
 	"github.com/boxdoctor/boxdoctor/provision"
 )
 
@@ -42,10 +43,10 @@ func newHubLab(t *testing.T, web, hub string) *hubLab {
 	l := &hubLab{web: startGuest(t, web, "deb"), hub: startGuest(t, hub, "deb")}
 	addresses := strings.Fields(lab(t, "wire", web, hub))
 	l.receivers = receiversFor(t, l.hub)
-	ca := newAuthority(t, "the authority")
-	l.broker([]manner{{"good", ca.leaf(l.host)}})
-	ca.give(l.web, ca.leaf(web))
-	ca.give(l.hub, ca.leaf(addresses[1]))
+	ca := testkit.NewAuthority(t, "the authority")
+	l.broker([]manner{{"good", ca.Leaf(l.host)}})
+	give(l.web, ca, ca.Leaf(web))
+	give(l.hub, ca, ca.Leaf(addresses[1]))
 	l.file = l.agentSiteFile(fmt.Sprintf(hubSite, web, hub, addresses[1], l.host, kafkaTLSPort))
 	both := filepath.Join(t.TempDir(), "ssh_config")
 	if err := os.WriteFile(both, []byte(readText(t, l.web.sshConfig)+readText(t, l.hub.sshConfig)), 0o600); err != nil {

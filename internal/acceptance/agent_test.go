@@ -50,18 +50,29 @@ type receivers struct {
 	before      int // records in Kafka before this batch
 }
 
-// listen starts the receivers for a guest.
-func listen(t *testing.T, g *guest, fluentBit string) *receivers {
+// receiversFor are receivers at this end of a guest's wire, none of which runs yet; got are the names under which sockets
+// note what arrives.
+func receiversFor(t *testing.T, g *guest, got ...string) *receivers {
 	t.Helper()
-	begin := time.Now()
 	address := regexp.MustCompile(`HostName (\S+)\.2\n`).FindStringSubmatch(readText(t, g.sshConfig))
 	if address == nil {
 		t.Fatal("the guest's address is not in its ssh_config")
 	}
-	r := &receivers{t: t, parts: strings.TrimSpace(lab(t, "logs")), dir: t.TempDir(), host: address[1] + ".1", fluentBit: fluentBit,
-		got: map[string]*bytes.Buffer{"tcp": {}, "udp": {}}}
+	r := &receivers{t: t, parts: strings.TrimSpace(lab(t, "logs")), dir: t.TempDir(), host: address[1] + ".1", got: map[string]*bytes.Buffer{}}
+	for _, name := range got {
+		r.got[name] = &bytes.Buffer{}
+	}
 	t.Cleanup(r.down)
-	r.format()
+	return r
+}
+
+// listen starts the receivers for a guest.
+func listen(t *testing.T, g *guest, fluentBit string) *receivers {
+	t.Helper()
+	begin := time.Now()
+	r := receiversFor(t, g, "tcp", "udp")
+	r.fluentBit = fluentBit
+	r.format(fmt.Sprintf("PLAINTEXT://%s:%d", r.host, kafkaPort), "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT", "")
 	r.listenUDP()
 	r.up()
 	step(t, begin, "a Kafka broker, a receiver for RELP or forward and two sockets listen on %s", r.host)
@@ -101,21 +112,23 @@ func (r *receivers) java(ctx context.Context, class string, args ...string) *exe
 	return c
 }
 
-// format makes the broker's storage: one node that is broker and controller.
-func (r *receivers) format() {
+// format makes the broker's storage: one node that is broker and controller. Listeners are where it listens besides, as
+// kraft.properties has them, protocols what each speaks, keys further lines.
+func (r *receivers) format(listeners, protocols, keys string) {
 	r.t.Helper()
 	file := r.write("kraft.properties", fmt.Sprintf(`process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@%[1]s:%[3]d
-listeners=PLAINTEXT://%[1]s:%[2]d,CONTROLLER://%[1]s:%[3]d
-advertised.listeners=PLAINTEXT://%[1]s:%[2]d
+controller.quorum.voters=1@%[1]s:%[2]d
+listeners=%[3]s,CONTROLLER://%[1]s:%[2]d
+advertised.listeners=%[3]s
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs=%[4]s/kafka
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=%[4]s
+%[5]slog.dirs=%[6]s/kafka
 offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
-`, r.host, kafkaPort, kafkaPort+1, r.dir))
+`, r.host, kafkaPort+1, listeners, protocols, keys, r.dir))
 	command(r.t, r.java(r.t.Context(), "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", file))
 }
 
@@ -147,14 +160,20 @@ func (r *receivers) up() {
 		r.listenTCP()
 	}
 	for _, port := range []int{kafkaPort, relpPort, tcpPort} {
-		r.until(60*time.Second, fmt.Sprintf("port %d answers", port), func() bool {
-			c, err := net.DialTimeout("tcp", net.JoinHostPort(r.host, strconv.Itoa(port)), time.Second)
-			if err == nil {
-				_ = c.Close()
-			}
-			return err == nil
-		})
+		r.answers(port)
 	}
+}
+
+// answers waits until a port does.
+func (r *receivers) answers(port int) {
+	r.t.Helper()
+	r.until(60*time.Second, fmt.Sprintf("port %d answers", port), func() bool {
+		c, err := net.DialTimeout("tcp", net.JoinHostPort(r.host, strconv.Itoa(port)), time.Second)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
 }
 
 // reliable is the receiver that acknowledges: of RELP, or of forward.
@@ -163,11 +182,17 @@ func (r *receivers) reliable() *exec.Cmd {
 	if r.fluentBit != "" {
 		return exec.Command(r.fluentBit, "-c", r.write("forward.yaml", fmt.Sprintf(forwardReceiver, r.host, relpPort, r.dir)))
 	}
+	return r.rsyslogForRELP("")
+}
+
+// rsyslogForRELP writes what it receives into a file; more are further parameters of its input.
+func (r *receivers) rsyslogForRELP(more string) *exec.Cmd {
+	r.t.Helper()
 	file := r.write("relp.conf", fmt.Sprintf(`module(load="imrelp")
 template(name="m" type="list") { property(name="msg") constant(value="\n") }
-input(type="imrelp" address="%s" port="%d" maxDataSize="1m" ruleset="in")
+input(type="imrelp" address="%s" port="%d" maxDataSize="1m" ruleset="in"%s)
 ruleset(name="in" queue.type="Direct") { action(type="omfile" file="%s/relp.json" template="m") }
-`, r.host, relpPort, r.dir))
+`, r.host, relpPort, more, r.dir))
 	libs := r.parts + "/root/usr/lib/x86_64-linux-gnu"
 	c := exec.Command(r.parts+"/root/usr/sbin/rsyslogd", "-n", "-iNONE", "-M", libs+"/rsyslog", "-f", file)
 	c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libs)
@@ -353,30 +378,31 @@ logs:
     - file: {path: /var/log/collected/all.json}
 `
 
-// agentGuest is a guest with the role by rsyslog, and its receivers.
-func agentGuest(t *testing.T, name, buffer string) (*guest, *receivers, string) {
-	t.Helper()
-	return agentGuestWith(t, name, buffer, "")
-}
-
-// agentGuestWith is the same, with the program of Fluent Bit if that is the agent.
-func agentGuestWith(t *testing.T, name, buffer, fluentBit string) (*guest, *receivers, string) {
+// agentGuest is a guest with the role, and its receivers; fluentBit is the program of Fluent Bit if that is the agent.
+func agentGuest(t *testing.T, name, buffer, fluentBit string) (*guest, *receivers, string) {
 	t.Helper()
 	g := startGuest(t, name, "deb")
 	r := listen(t, g, fluentBit)
 	g.flags = []string{"--ssh-config", g.sshConfig}
-	dir := t.TempDir()
-	if fluentBit != "" {
-		r.packFluentBit(dir + "/debs")
-	} else if err := os.Symlink(r.parts+"/debs", dir+"/debs"); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, ".boxdoctor.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, agentSite, name, r.host, buffer, `reopen: "true"`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := r.agentSiteFile(fmt.Sprintf(agentSite, name, r.host, buffer, `reopen: "true"`))
 	g.sh("mkdir -p /var/log/qrd && cat >/root/gen.py <<'EOF'\n" + writer + "\nEOF")
 	return g, r, file
+}
+
+// agentSiteFile writes the configuration beside the folder of packages.
+func (r *receivers) agentSiteFile(text string) string {
+	r.t.Helper()
+	dir := r.t.TempDir()
+	if r.fluentBit != "" {
+		r.packFluentBit(dir + "/debs")
+	} else if err := os.Symlink(r.parts+"/debs", dir+"/debs"); err != nil {
+		r.t.Fatal(err)
+	}
+	file := filepath.Join(dir, ".boxdoctor.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	return file
 }
 
 // batch is so many lines, numbered from first on; all but every tenth, which is DEBUG, are kept.
@@ -485,18 +511,29 @@ func gaps(text string, b batch) string {
 // does not go live; nothing is lost on its way to Kafka and RELP when the agent is killed, when the receivers die and when
 // the guest restarts.
 func TestLogAgent(t *testing.T) {
-	g, r, file := agentGuest(t, "logs", "64MB")
+	g, r, file := agentGuest(t, "logs", "64MB", "")
+	installed(t, g, file, "rsyslog")
+	refusedConfiguration(t, g, file)
+	g.says("systemctl start boxdoctor-logrotate.service && systemctl is-active boxdoctor-logrotate.timer boxdoctor-logs", "active\nactive")
+	ordinaryFailures(t, g, r)
+}
+
+// installed runs provision twice: the first run says which agent it is and why, the second changes nothing.
+func installed(t *testing.T, g *guest, file, agent string) {
+	t.Helper()
 	if p, code := g.provision("-f", file); code != finding.ExitOK || p.Machines[0].Totals.Failed != 0 {
 		t.Fatalf("first run: exit %d, %+v", code, p.Machines[0])
-	} else if note := p.Machines[0].Steps[0].Message; note != "log agent: rsyslog, because: its packages lie in debs" {
+	} else if note := p.Machines[0].Steps[0].Message; note != "log agent: "+agent+", because: its packages lie in debs" {
 		t.Errorf("the reason: %q", note)
 	}
 	if p, code := g.provision("-f", file); code != finding.ExitOK || p.Machines[0].Totals.Changed != 0 {
 		t.Errorf("second run: exit %d, %+v", code, p.Machines[0])
 	}
-	refusedConfiguration(t, g, file)
-	g.says("systemctl start boxdoctor-logrotate.service && systemctl is-active boxdoctor-logrotate.timer boxdoctor-logs", "active\nactive")
+}
 
+// ordinaryFailures are those that every change is held against.
+func ordinaryFailures(t *testing.T, g *guest, r *receivers) {
+	t.Helper()
 	calm := batch{0, 10000, 20000}
 	calm.write(t, g)()
 	r.settle(g, calm, 2*time.Minute)
@@ -532,7 +569,7 @@ func (g *guest) killAgent() {
 }
 
 // killedThenDown: the agent dies, and the receivers die before it is back.
-func killedThenDown(t *testing.T, g *guest, r *receivers, lossy ...string) {
+func killedThenDown(t *testing.T, g *guest, r *receivers) {
 	t.Helper()
 	killed := batch{100000, 20000, 4000}
 	done := killed.write(t, g)
@@ -544,7 +581,7 @@ func killedThenDown(t *testing.T, g *guest, r *receivers, lossy ...string) {
 	r.up()
 	done()
 	r.settle(g, killed, 3*time.Minute)
-	r.row(g, "agent killed, then receivers down 8 s", killed, lossy...)
+	r.row(g, "agent killed, then receivers down 8 s", killed)
 }
 
 // refusedConfiguration: a certificate that is not there; what is live stays and runs.

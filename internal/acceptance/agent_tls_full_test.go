@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/testkit"
 )
 
 const refusedSite = `
@@ -21,16 +22,16 @@ const refusedSite = `
 func TestLogAgentFailuresTLS(t *testing.T) {
 	g := startGuest(t, "losstls", "deb")
 	g.flags = []string{"--ssh-config", g.sshConfig}
-	r, ca := receiversFor(t, g), newAuthority(t, "the authority")
-	manners := ca.manners(r.host)
-	ca.give(g, ca.leaf("losstls"))
+	r, ca := receiversFor(t, g), testkit.NewAuthority(t, "the authority")
+	kinds := manners(t, ca, r.host)
+	give(g, ca, ca.Leaf("losstls"))
 	g.sh("mkdir -p /var/log/qrd && cat >/root/gen.py <<'EOF'\n" + writer + "\nEOF")
 	file := r.agentSiteFile(fmt.Sprintf(tlsSite, g.name) + fmt.Sprintf(refusedSite, r.host))
-	r.relpTLS(ca, manners[0])
+	r.relpTLS(ca, kinds[0])
 	if p, code := g.provision("-f", file); code != finding.ExitOK {
 		t.Fatalf("exit %d, %+v", code, p.Machines[0])
 	}
-	for i, m := range manners[1:] {
+	for i, m := range kinds[1:] {
 		t.Run(m.name, func(t *testing.T) {
 			r.t, g.t = t, t
 			b := batch{first: i * 100000, n: 20000, rate: 4000}
@@ -44,7 +45,7 @@ func TestLogAgentFailuresTLS(t *testing.T) {
 				t.Errorf("%d bytes came: %s", len(text), tail(text))
 			}
 			r.endRELP()
-			r.relpTLS(ca, manners[0])
+			r.relpTLS(ca, kinds[0])
 			begin, n := time.Now(), tally{}
 			r.until(4*time.Minute, "every line arrived", func() bool {
 				n = count(r.arrived(g, "relp", ""), b.first, b.first+b.n)

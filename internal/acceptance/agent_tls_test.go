@@ -3,21 +3,10 @@
 package acceptance
 
 import (
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,91 +14,26 @@ import (
 	"time"
 
 	"github.com/boxdoctor/boxdoctor/internal/finding"
+	"github.com/boxdoctor/boxdoctor/internal/testkit"
 )
 
-// authority signs certificates.
-type authority struct {
-	t    *testing.T
-	name string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-// leaf is a certificate and its key, as PEM.
-type leaf struct{ cert, key string }
-
-func newAuthority(t *testing.T, name string) *authority {
-	t.Helper()
-	a := &authority{t: t, name: name}
-	a.cert = &x509.Certificate{Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	a.key = a.sign(a.cert, a.cert, nil)
-	return a
-}
-
-// sign makes the certificate of a template, which becomes it, with a new key.
-func (a *authority) sign(template, parent *x509.Certificate, by *ecdsa.PrivateKey) *ecdsa.PrivateKey {
-	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	if by == nil {
-		by = key
-	}
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, by)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	made, err := x509.ParseCertificate(der)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	*template = *made
-	return key
-}
-
-// leaf is a certificate of a name; an address stands in it both ways, because librelp and GnuTLS's driver of rsyslog
-// compare it with names, and OpenSSL with addresses.
-func (a *authority) leaf(name string) leaf {
-	a.t.Helper()
-	c := &x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
-	if ip := net.ParseIP(name); ip != nil {
-		c.IPAddresses = []net.IP{ip}
-	}
-	key := a.sign(c, a.cert, a.key)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return leaf{block("CERTIFICATE", c.Raw), block("PRIVATE KEY", der)}
-}
-
-func (a *authority) pem() string { return block("CERTIFICATE", a.cert.Raw) }
-
-func block(kind string, der []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-}
-
 // give puts the authority and a certificate for the guest into the guest.
-func (a *authority) give(g *guest, own leaf) {
-	a.t.Helper()
-	g.sh("mkdir -p /etc/ssl/lab && cd /etc/ssl/lab && umask 077 && cat >ca.pem <<'EOF'\n" + a.pem() + "EOF\ncat >own.pem <<'EOF'\n" + own.cert + "EOF\ncat >own.key <<'EOF'\n" + own.key + "EOF\n")
+func give(g *guest, a *testkit.Authority, own testkit.Leaf) {
+	g.t.Helper()
+	g.sh("mkdir -p /etc/ssl/lab && cd /etc/ssl/lab && umask 077 && cat >ca.pem <<'EOF'\n" + a.PEM() + "EOF\ncat >own.pem <<'EOF'\n" + own.Cert + "EOF\ncat >own.key <<'EOF'\n" + own.Key + "EOF\n")
 }
 
 // manner is how a receiver shows itself: rightly, with a certificate of another name, with one of another authority.
 type manner struct {
 	name string
-	leaf leaf
+	leaf testkit.Leaf
 }
 
 // manners are all three, for a receiver of a name.
-func (a *authority) manners(name string) []manner {
-	a.t.Helper()
-	other := newAuthority(a.t, "another authority")
-	return []manner{{"good", a.leaf(name)}, {"name", a.leaf("other.example.org")}, {"other", other.leaf(name)}}
+func manners(t *testing.T, a *testkit.Authority, name string) []manner {
+	t.Helper()
+	other := testkit.NewAuthority(t, "another authority")
+	return []manner{{"good", a.Leaf(name)}, {"name", a.Leaf("other.example.org")}, {"other", other.Leaf(name)}}
 }
 
 // Ports of the receivers with TLS; the manners follow each other.
@@ -127,58 +51,26 @@ func (r *receivers) broker(manners []manner) {
 		name := strings.ToUpper(m.name)
 		listeners += fmt.Sprintf(",%s://%s:%d", name, r.host, kafkaTLSPort+i)
 		protocols += "," + name + ":SSL"
-		keys += fmt.Sprintf("listener.name.%[1]s.ssl.keystore.type=PEM\nlistener.name.%[1]s.ssl.keystore.location=%[2]s\n", m.name, r.write(m.name+".keystore.pem", m.leaf.key+m.leaf.cert))
+		keys += fmt.Sprintf("listener.name.%[1]s.ssl.keystore.type=PEM\nlistener.name.%[1]s.ssl.keystore.location=%[2]s\n", m.name, r.write(m.name+".keystore.pem", m.leaf.Key+m.leaf.Cert))
 	}
-	file := r.write("kraft.properties", fmt.Sprintf(`process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@%[1]s:%[2]d
-listeners=%[3]s,CONTROLLER://%[1]s:%[2]d
-advertised.listeners=%[3]s
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=%[4]s
-%[5]slog.dirs=%[6]s/kafka
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-`, r.host, kafkaPort+1, listeners, protocols, keys, r.dir))
-	command(r.t, r.java(r.t.Context(), "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", file))
-	r.kafka = r.start("kafka", r.java(context.WithoutCancel(r.t.Context()), "kafka.Kafka", file))
+	r.format(listeners, protocols, keys)
+	r.kafka = r.start("kafka", r.java(context.WithoutCancel(r.t.Context()), "kafka.Kafka", r.dir+"/kraft.properties"))
 	r.answers(kafkaPort)
 	step(r.t, begin, "a Kafka broker listens on %s, %d times by TLS", r.host, len(manners))
 }
 
-// answers waits until a port does.
-func (r *receivers) answers(port int) {
-	r.t.Helper()
-	r.until(60*time.Second, fmt.Sprintf("port %d answers", port), func() bool {
-		c, err := net.DialTimeout("tcp", net.JoinHostPort(r.host, strconv.Itoa(port)), time.Second)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	})
-}
-
 // relpTLS starts an rsyslog that takes RELP over TLS, and wants senders to show a certificate of the authority.
-func (r *receivers) relpTLS(a *authority, m manner) {
+func (r *receivers) relpTLS(a *testkit.Authority, m manner) {
 	r.t.Helper()
-	file := r.write("relp.conf", fmt.Sprintf(`module(load="imrelp")
-template(name="m" type="list") { property(name="msg") constant(value="\n") }
-input(type="imrelp" address="%s" port="%d" maxDataSize="1m" ruleset="in" tls="on" tls.authMode="certvalid" tls.caCert="%s" tls.myCert="%s" tls.myPrivKey="%s")
-ruleset(name="in" queue.type="Direct") { action(type="omfile" file="%s/relp.json" template="m") }
-`, r.host, relpPort, r.write("ca.pem", a.pem()), r.write("relp.pem", m.leaf.cert), r.write("relp.key", m.leaf.key), r.dir))
-	libs := r.parts + "/root/usr/lib/x86_64-linux-gnu"
-	c := exec.Command(r.parts+"/root/usr/sbin/rsyslogd", "-n", "-iNONE", "-M", libs+"/rsyslog", "-f", file)
-	c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libs)
-	r.relp = r.start("relp", c)
+	r.relp = r.start("relp", r.rsyslogForRELP(fmt.Sprintf(` tls="on" tls.authMode="certvalid" tls.caCert="%s" tls.myCert="%s" tls.myPrivKey="%s"`,
+		r.write("ca.pem", a.PEM()), r.write("relp.pem", m.leaf.Cert), r.write("relp.key", m.leaf.Key))))
 	r.answers(relpPort)
 }
 
 // listenTLS takes plain TCP over TLS; what arrives is noted under the manner's name.
 func (r *receivers) listenTLS(i int, m manner) {
 	r.t.Helper()
-	pair, err := tls.X509KeyPair([]byte(m.leaf.cert), []byte(m.leaf.key))
+	pair, err := tls.X509KeyPair([]byte(m.leaf.Cert), []byte(m.leaf.Key))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -199,32 +91,6 @@ func (r *receivers) listenTLS(i int, m manner) {
 			}()
 		}
 	}()
-}
-
-// receiversFor are receivers at this end of a guest's wire, none of which runs yet.
-func receiversFor(t *testing.T, g *guest) *receivers {
-	t.Helper()
-	address := regexp.MustCompile(`HostName (\S+)\.2\n`).FindStringSubmatch(readText(t, g.sshConfig))
-	if address == nil {
-		t.Fatal("the guest's address is not in its ssh_config")
-	}
-	r := &receivers{t: t, parts: strings.TrimSpace(lab(t, "logs")), dir: t.TempDir(), host: address[1] + ".1", got: noted("good", "name", "other")}
-	t.Cleanup(r.down)
-	return r
-}
-
-// agentSiteFile writes the configuration beside the folder of packages.
-func (r *receivers) agentSiteFile(text string) string {
-	r.t.Helper()
-	dir := r.t.TempDir()
-	if err := os.Symlink(r.parts+"/debs", dir+"/debs"); err != nil {
-		r.t.Fatal(err)
-	}
-	file := filepath.Join(dir, ".boxdoctor.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		r.t.Fatal(err)
-	}
-	return file
 }
 
 const tlsSite = `
@@ -254,14 +120,14 @@ func destinationsTLS(host string, manners []manner) string {
 func TestLogAgentTLS(t *testing.T) {
 	g := startGuest(t, "logtls", "deb")
 	g.flags = []string{"--ssh-config", g.sshConfig}
-	r, ca := receiversFor(t, g), newAuthority(t, "the authority")
-	manners := ca.manners(r.host)
+	r, ca := receiversFor(t, g, "good", "name", "other"), testkit.NewAuthority(t, "the authority")
+	manners := manners(t, ca, r.host)
 	r.broker(manners)
 	r.relpTLS(ca, manners[0])
 	for i, m := range manners {
 		r.listenTLS(i, m)
 	}
-	ca.give(g, ca.leaf("logtls"))
+	give(g, ca, ca.Leaf("logtls"))
 	file := r.agentSiteFile(fmt.Sprintf(tlsSite, g.name) + destinationsTLS(r.host, manners))
 	if p, code := g.provision("-f", file); code != finding.ExitOK {
 		t.Fatalf("first run: exit %d, %+v", code, p.Machines[0])
@@ -331,13 +197,4 @@ func (r *receivers) wantSaid(g *guest, words ...string) {
 		}
 		r.t.Log(tail(g.sh("journalctl --no-pager -o cat -u boxdoctor-logs | tail -n 20; tail -n 20 /var/lib/boxdoctor-logs/rsyslog/agent.log")))
 	}
-}
-
-// noted are places for what arrives.
-func noted(names ...string) map[string]*bytes.Buffer {
-	out := map[string]*bytes.Buffer{}
-	for _, n := range names {
-		out[n] = &bytes.Buffer{}
-	}
-	return out
 }

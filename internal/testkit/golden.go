@@ -1,4 +1,4 @@
-// Package testkit holds what tests of several packages share: golden files with one -update flag.
+// Package testkit holds what tests of several packages share: golden files with one -update flag, certificates, old Pythons.
 package testkit
 
 import (
